@@ -1,0 +1,142 @@
+//! Two of the crate's three errors; the third, [`Rejection`](crate::Rejection), is for clients.
+//!
+//! [`ConfigError`] speaks to the programmer at start-up. [`BackendError`] speaks to the operator:
+//! it is logged and turns into a 503, and its text never reaches a client.
+
+use std::fmt;
+
+/// Any error at all, as a port may return it.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
+
+/// One thing wrong with a configuration: where, what was found, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Problem {
+    /// The setting, as a path: `resource`, `issuer[0].algorithms`.
+    pub field: String,
+    /// The value that was found, shortened; never a secret.
+    pub value: String,
+    /// Why it cannot be used and what to write instead.
+    pub remedy: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} = {:?}: {}", self.field, self.value, self.remedy)
+    }
+}
+
+/// A configuration that cannot be used, with every problem found in it.
+///
+/// Building never stops at the first mistake: fix the whole list, then build again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    problems: Vec<Problem>,
+}
+
+impl ConfigError {
+    /// Every problem, in the order of the configuration. Never empty.
+    #[must_use]
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.problems.as_slice() {
+            [only] => write!(f, "invalid configuration: {only}"),
+            several => {
+                write!(f, "invalid configuration, {} problems:", several.len())?;
+                several
+                    .iter()
+                    .try_for_each(|problem| write!(f, "\n  - {problem}"))
+            }
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// Collects problems while a configuration is examined.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Problems(Vec<Problem>);
+
+impl Problems {
+    /// Longest part of a value that is repeated in a message, in characters.
+    const VALUE_CHARS: usize = 120;
+
+    pub(crate) fn add(
+        &mut self,
+        field: impl Into<String>,
+        value: impl fmt::Display,
+        remedy: impl Into<String>,
+    ) {
+        let value: String = value.to_string().chars().take(Self::VALUE_CHARS).collect();
+        self.0.push(Problem {
+            field: field.into(),
+            value,
+            remedy: remedy.into(),
+        });
+    }
+
+    /// `Ok` if nothing was found.
+    pub(crate) fn into_result(self) -> Result<(), ConfigError> {
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(ConfigError { problems: self.0 })
+        }
+    }
+}
+
+/// A backend of ours did not answer, or answered with something we cannot use.
+///
+/// For the operator's log. A client sees 503 and `Retry-After`, never this text and never a 401:
+/// a 401 would make it throw away a good token.
+#[derive(Debug)]
+pub struct BackendError {
+    message: String,
+    source: Option<BoxError>,
+}
+
+impl BackendError {
+    /// An error with a message for the operator. Put no secret into it.
+    #[must_use]
+    pub fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            source: None,
+        }
+    }
+
+    /// The same, keeping what caused it.
+    #[must_use]
+    pub fn with_source(message: impl Into<String>, source: impl Into<BoxError>) -> Self {
+        Self {
+            message: message.into(),
+            source: Some(source.into()),
+        }
+    }
+}
+
+impl fmt::Display for BackendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        let mut cause = self
+            .source
+            .as_deref()
+            .map(|source| source as &dyn std::error::Error);
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for BackendError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}

@@ -1,0 +1,20 @@
+//! OAuth 2.1 and API-token authentication and authorization for MCP servers, as a Tower layer.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+// Modules in rank order: each imports only from ranks above it in this list.
+// Rank 0, vocabulary.
+pub mod algorithm;
+pub mod clock;
+pub mod error;
+// Rank 3, ports.
+pub mod fetch;
+// Rank 8, adapters.
+#[cfg(feature = "client")]
+pub mod backend;
+#[cfg(feature = "testing")]
+pub mod testing;
+
+#[doc(inline)]
+pub use algorithm::SigningAlgorithm;
+#[doc(inline)]
+pub use error::{BackendError, ConfigError};

@@ -80,12 +80,12 @@ impl Problems {
         });
     }
 
-    /// `Ok` if nothing was found.
-    pub(crate) fn into_result(self) -> Result<(), ConfigError> {
-        if self.0.is_empty() {
-            Ok(())
-        } else {
-            Err(ConfigError { problems: self.0 })
+    /// `value` if nothing was found; otherwise all problems, which `value` being `None` must have
+    /// caused.
+    pub(crate) fn or<T>(self, value: Option<T>) -> Result<T, ConfigError> {
+        match value {
+            Some(value) if self.0.is_empty() => Ok(value),
+            _ => Err(ConfigError { problems: self.0 }),
         }
     }
 }

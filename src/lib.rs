@@ -6,6 +6,13 @@
 pub mod algorithm;
 pub mod clock;
 pub mod error;
+pub mod ident;
+pub mod scope;
+// Rank 1, nouns.
+pub mod issuer;
+pub mod profile;
+pub mod rejection;
+pub mod resource;
 // Rank 3, ports.
 pub mod fetch;
 // Rank 8, adapters.
@@ -18,3 +25,13 @@ pub mod testing;
 pub use algorithm::SigningAlgorithm;
 #[doc(inline)]
 pub use error::{BackendError, ConfigError};
+#[doc(inline)]
+pub use issuer::{Freshness, Issuer};
+#[doc(inline)]
+pub use profile::Profile;
+#[doc(inline)]
+pub use rejection::{Reason, Rejection};
+#[doc(inline)]
+pub use resource::{ProtectedResource, Resource};
+#[doc(inline)]
+pub use scope::ScopeSet;

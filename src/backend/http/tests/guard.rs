@@ -12,8 +12,8 @@ use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
 use ipnet::IpNet;
 use tower::{ServiceExt, service_fn};
 
-use super::server::Server;
-use super::{HttpClient, failure};
+use super::server::{Identity, Server};
+use super::{HttpClient, document, failure, trusting};
 use crate::backend::http::dial::{AddressRules, GuardedResolver};
 use crate::error::BackendError;
 
@@ -164,4 +164,21 @@ async fn t43_a_rebinding_name_is_looked_up_once_per_dial() {
         said.contains("resolves to 10.0.0.7, a private address"),
         "{said}"
     );
+}
+
+#[tokio::test]
+async fn t43_the_builder_hands_allowed_addresses_to_the_dial() {
+    // "This host" reaches a loopback listener, and is no loopback address.
+    let identity = Identity::of(&["0.0.0.0"]);
+    let server = Server::https(&identity, &[], StatusCode::OK).await;
+    let url = format!("https://0.0.0.0:{}/", server.address.port());
+    let strict = trusting(&identity).build().unwrap();
+    assert!(document(&strict, &url).await.is_err());
+    assert_eq!(server.connections(), 0);
+    let network = IpNet::from_str("0.0.0.0/32").unwrap();
+    let client = trusting(&identity)
+        .allow_addresses([network])
+        .build()
+        .unwrap();
+    assert!(document(&client, &url).await.is_ok());
 }

@@ -108,6 +108,7 @@ fn key_03_max_age_is_read_and_doubts_settle_against_caching() {
         (&["max-age=\"60\""], Some(60)),
         (&["max-age=0"], Some(0)),
         (&["max-age=60", "max-age=30"], Some(30)),
+        (&["max-age=30, max-age=60"], Some(30)),
         (&["max-age=60, no-store"], Some(0)),
         (&["max-age=60", "No-Cache"], Some(0)),
         (&["no-cache=\"set-cookie\", max-age=60"], Some(0)),

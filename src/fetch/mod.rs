@@ -2,10 +2,11 @@
 //!
 //! [`Fetch`] is implemented for every suitable `tower::Service`, so timeouts, concurrency limits,
 //! proxies and tracing are the ordinary Tower layers around it. `HttpClient` (feature `client`) is
-//! the default. Whatever the service is, every answer passes the rules of [`Document`]: the whole
+//! the default. Whatever the service is, every answer passes the same rules: the whole
 //! exchange within a deadline, no redirect followed, body and encoding bounded.
 
-// mod document;
+mod address;
+mod document;
 
 use std::fmt;
 use std::future::Future;
@@ -21,7 +22,8 @@ use tower_service::Service;
 
 use crate::error::{BackendError, BoxError};
 
-// pub(crate) use document::Document;
+pub(crate) use address::{check_url, is_loopback_host, literal};
+pub(crate) use document::{Document, FetchFailure, Limits, get};
 
 /// The body of an answer, whatever the service behind the port calls it.
 pub type FetchBody = UnsyncBoxBody<Bytes, BoxError>;

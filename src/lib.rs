@@ -13,20 +13,33 @@ pub mod issuer;
 pub mod profile;
 pub mod rejection;
 pub mod resource;
+// Rank 2, wire.
+mod wire;
 // Rank 3, ports.
 pub mod fetch;
+// Rank 6, response.
+mod response;
+// Rank 7, edge.
+pub mod middleware;
 // Rank 8, adapters.
 #[cfg(feature = "client")]
 pub mod backend;
+#[cfg(feature = "cors")]
+mod cors;
 #[cfg(feature = "testing")]
 pub mod testing;
 
 #[doc(inline)]
 pub use algorithm::SigningAlgorithm;
+#[cfg(feature = "cors")]
+#[doc(inline)]
+pub use cors::cors;
 #[doc(inline)]
 pub use error::{BackendError, ConfigError};
 #[doc(inline)]
 pub use issuer::{Freshness, Issuer};
+#[doc(inline)]
+pub use middleware::{OriginLayer, ResourceMetadataLayer};
 #[doc(inline)]
 pub use profile::Profile;
 #[doc(inline)]

@@ -1,5 +1,91 @@
 //! OAuth 2.1 and API-token authentication and authorization for MCP servers, as a Tower layer.
+//!
+//! One line protects a server: every request that reaches it then carries a typed [`AuthContext`],
+//! and every other request gets an answer that a client can act on and a person understands.
+//!
+//! ```
+//! use tower_mcp_auth::{Authenticator, Issuer, McpAuthLayer, ProtectedResource};
+//!
+//! # fn main() -> Result<(), tower_mcp_auth::ConfigError> {
+//! let auth = Authenticator::builder(
+//!     ProtectedResource::new("https://mcp.example.com/mcp")
+//!         .issuer(Issuer::new("https://auth.example.com/t1").organization_claim("org_id"))
+//!         .baseline_scopes(["read:issues"]),
+//! )
+//! .build()?; // every mistake above is reported here, all at once
+//!
+//! # #[cfg(feature = "axum")] {
+//! use axum::{Router, routing::any};
+//! use tower_mcp_auth::AuthContext;
+//!
+//! async fn mcp(auth: AuthContext) -> String {
+//!     format!("{} of {}", auth.principal().subject(), auth.organization())
+//! }
+//!
+//! let app: Router = Router::new().route("/mcp", any(mcp)).layer(McpAuthLayer::new(auth));
+//! # }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # The way of a request
+//!
+//! ```text
+//! GET /.well-known/oauth-protected-resource/mcp  ->  the metadata document, to anyone
+//! CORS preflight                                 ->  204, never challenged
+//! Origin or Host not on the list                 ->  403
+//! no credential                                  ->  401 that leads the client to the issuer
+//! two Authorization lines, or one too long       ->  400, 431
+//! a bad token                                    ->  401 invalid_token, with the class of fault
+//! a good token, a scope missing                  ->  403 with the scopes it lacks
+//! the issuer out of reach, no keys at hand       ->  503 + Retry-After, never 401
+//! a good token                                   ->  your service, with an AuthContext,
+//!                                                    without the token
+//! ```
+//!
+//! A request whose issuer's keys are at hand is decided inside `call`: no await, no lock, no clone
+//! of your service. Keys are fetched at the first need, refreshed before they grow old, and kept
+//! through an outage of the issuer ([`Freshness`]).
+//!
+//! # Where things are
+//!
+//! - [`ProtectedResource`], [`Issuer`], [`Profile`]: what you configure.
+//! - [`Authenticator`]: the decision. [`McpAuthLayer`]: the decision as a Tower layer, with metadata,
+//!   origin and host. [`ResourceMetadataLayer`], [`OriginLayer`], [`AuthenticateLayer`]: its parts.
+//! - [`AuthContext`], [`Principal`]: what your service reads.
+//! - [`Reason`], [`Rejection`]: why a request was refused; in the extensions of the answer.
+//! - [`fetch::Fetch`], [`clock::Clock`]: the two ports. `HttpClient` is the default `Fetch`.
+//!
+//! # Features
+//!
+//! | feature | default | what |
+//! | --- | --- | --- |
+//! | `client` | yes | `HttpClient`: metadata and keys over HTTPS |
+//! | `aws-lc-rs` | yes | signatures by aws-lc-rs |
+//! | `rust-crypto` | | signatures in pure Rust, slower; with both on, aws-lc-rs is used |
+//! | `axum` | | [`AuthContext`] and `Option<AuthContext>` as extractors |
+//! | `cors` | | `cors()`: a tower-http `CorsLayer` set up for browser clients |
+//! | `testing` | | `testing::TestIssuer`: an authorization server on loopback for your tests |
+//!
+//! # Limits and defaults
+//!
+//! | what | default | bounds |
+//! | --- | --- | --- |
+//! | `Authorization` value | 8,192 bytes | 1,024 – 16,384 |
+//! | leeway | 30 s | 0 – 300 s |
+//! | remaining life of a token | 24 h | 1 s – 366 d |
+//! | keys: lifetime; beyond it while the issuer is down | 5 min; 24 h | 1 – 60 min; 0 – 7 d |
+//! | key fetches | 10 s apart, 6 a minute per issuer | fixed |
+//! | waiting for keys, per request | 2 s | fixed |
+//! | one fetch: connect; in all | 2 s; 5 s | |
+//! | metadata or key document | 256 KiB, 100 keys | fixed |
+//! | token JSON | depth 8 (header), 16 (payload), 256 values | fixed |
 #![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(not(any(feature = "aws-lc-rs", feature = "rust-crypto")))]
+compile_error!(
+    "tower-mcp-auth needs one implementation of signatures: enable the feature `aws-lc-rs` (default) or `rust-crypto`"
+);
 
 // Modules in rank order: each imports only from ranks above it in this list.
 // Rank 0, vocabulary.
@@ -8,28 +94,57 @@ pub mod clock;
 pub mod error;
 pub mod ident;
 pub mod scope;
+mod secret;
 // Rank 1, nouns.
 pub mod issuer;
+pub mod principal;
 pub mod profile;
 pub mod rejection;
 pub mod resource;
-// Rank 3, ports.
+// Rank 2, wire.
+mod wire;
+// Rank 3, ports and machinery.
 pub mod fetch;
+mod jose;
+// Rank 4, verifiers.
+mod oauth;
+// Rank 5, the decision.
+pub mod authenticator;
+pub mod context;
+// Rank 6, response.
+mod response;
+// Rank 7, edge.
+pub mod middleware;
 // Rank 8, adapters.
-#[cfg(feature = "client")]
+#[cfg(any(feature = "client", feature = "axum"))]
 pub mod backend;
+#[cfg(feature = "cors")]
+mod cors;
 #[cfg(feature = "testing")]
 pub mod testing;
 
 #[doc(inline)]
 pub use algorithm::SigningAlgorithm;
+#[doc(inline)]
+pub use authenticator::Authenticator;
 #[cfg(feature = "client")]
 #[doc(inline)]
 pub use backend::{HttpClient, HttpClientBuilder};
 #[doc(inline)]
+pub use context::{AuthContext, AuthMethod};
+#[cfg(feature = "cors")]
+#[doc(inline)]
+pub use cors::cors;
+#[doc(inline)]
 pub use error::{BackendError, ConfigError};
 #[doc(inline)]
 pub use issuer::{Freshness, Issuer};
+#[doc(inline)]
+pub use middleware::auth::{AuthenticateLayer, McpAuthLayer};
+#[doc(inline)]
+pub use middleware::{OriginLayer, ResourceMetadataLayer};
+#[doc(inline)]
+pub use principal::{Principal, PrincipalKind};
 #[doc(inline)]
 pub use profile::Profile;
 #[doc(inline)]

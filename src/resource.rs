@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use url::{Position, Url};
 
-use crate::error::Problems;
+use crate::error::{ConfigError, Problems};
 use crate::issuer::{Issuer, examine_url};
 use crate::scope::ScopeSet;
 
@@ -128,6 +128,19 @@ impl ProtectedResource {
     pub fn metadata(mut self, member: impl Into<String>, value: Value) -> Self {
         self.extra.insert(member.into(), value);
         self
+    }
+
+    /// The resource after every check, for a server that mounts only
+    /// [`ResourceMetadataLayer`](crate::ResourceMetadataLayer) or
+    /// [`OriginLayer`](crate::OriginLayer). The authenticator does this by itself.
+    ///
+    /// # Errors
+    ///
+    /// Every mistake in the configuration at once, as a [`ConfigError`].
+    pub fn build(self) -> Result<Resource, ConfigError> {
+        let mut problems = Problems::default();
+        let resource = self.examine(&mut problems);
+        problems.or(resource)
     }
 
     /// Adds every mistake to `problems`. `Some` if the resource can be used.

@@ -1,6 +1,11 @@
-//! Adapters: implementations of the ports.
+//! Adapters: implementations of the ports, and bridges to frameworks.
 
+#[cfg(feature = "axum")]
+mod axum;
+#[cfg(feature = "client")]
 mod http;
 
-#[doc(inline)]
-pub use self::http::{HttpClient, HttpClientBuilder, HttpResponseFuture};
+#[cfg(feature = "axum")]
+pub use axum::MissingAuthLayer;
+#[cfg(feature = "client")]
+pub use http::{HttpClient, HttpClientBuilder, HttpResponseFuture};

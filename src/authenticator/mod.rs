@@ -1,0 +1,259 @@
+//! The one decision: from the head of a request to an [`AuthContext`] or a [`Rejection`].
+
+mod builder;
+
+use std::fmt;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::join_all;
+use http::HeaderMap;
+
+use crate::clock::Clock;
+use crate::context::{AuthContext, AuthMethod};
+use crate::error::{BackendError, ConfigError, Problems};
+use crate::ident::OrganizationId;
+use crate::jose::compact::is_token_shaped;
+use crate::oauth::jwt::{Attempt, Outcome, Trust, TrustedIssuer, validate};
+use crate::principal::Principal;
+use crate::rejection::{Reason, Rejection};
+use crate::resource::{ProtectedResource, Resource};
+use crate::scope::ScopeSet;
+use crate::secret::SecretText;
+use crate::wire::authorization::{Presented, read};
+
+pub use builder::AuthenticatorBuilder;
+
+/// Decides who a request comes from, for one protected resource. Cloning shares it.
+///
+/// ```
+/// use tower_mcp_auth::{Authenticator, Issuer, McpAuthLayer, ProtectedResource};
+///
+/// # fn main() -> Result<(), tower_mcp_auth::ConfigError> {
+/// let auth = Authenticator::builder(
+///     ProtectedResource::new("https://mcp.example.com/mcp")
+///         .issuer(Issuer::new("https://auth.example.com/t1"))
+///         .baseline_scopes(["read:issues"]),
+/// )
+/// .build()?;
+///
+/// let layer = McpAuthLayer::new(auth);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Authenticator(Arc<Inner>);
+
+struct Inner {
+    resource: Resource,
+    required_scopes: ScopeSet,
+    credential_limit: usize,
+    forward_credential: bool,
+    clock: Arc<dyn Clock>,
+    trust: Arc<Trust>,
+}
+
+/// A decision, or the work left until there is one.
+pub(crate) enum Begin {
+    /// Everything needed was in memory.
+    Decided(Result<AuthContext, Rejection>),
+    /// An issuer's keys have to be fetched first. The future owns what it needs: dropping it
+    /// changes nothing for others who wait for the same fetch.
+    Pending(Pin<Box<dyn Future<Output = Result<AuthContext, Rejection>> + Send>>),
+}
+
+impl Authenticator {
+    /// Starts from the resource to protect.
+    #[must_use]
+    pub fn builder(resource: ProtectedResource) -> AuthenticatorBuilder {
+        AuthenticatorBuilder::new(resource)
+    }
+
+    /// The same keys for another mount of the same server, such as `/v2/mcp` beside `/mcp`. The
+    /// other resource gets its own audience, document and challenge.
+    ///
+    /// If it lists no issuer it inherits all of this authenticator's. Those it lists must be among
+    /// them, and only they are then trusted; their keys are shared, with the algorithms and the
+    /// freshness they have here.
+    ///
+    /// # Errors
+    ///
+    /// Every problem of the other resource's configuration.
+    pub fn mount(&self, mut resource: ProtectedResource) -> Result<Self, ConfigError> {
+        let mut problems = Problems::default();
+        if resource.issuers.is_empty() {
+            resource.issuers = self
+                .0
+                .trust
+                .issuers()
+                .map(|known| known.config.clone())
+                .collect();
+            resource
+                .issuers
+                .sort_by(|a, b| a.identifier.cmp(&b.identifier));
+        }
+        let checked = resource.examine(&mut problems);
+        let mut trusted = Vec::new();
+        for (index, config) in resource.issuers.into_iter().enumerate() {
+            match self.0.trust.get(&config.identifier) {
+                Some(known) => trusted.push(TrustedIssuer {
+                    config,
+                    name: known.name.clone(),
+                    keys: known.keys.clone(),
+                }),
+                None => problems.add(
+                    format!("issuer[{index}]"),
+                    config.identifier,
+                    "not an issuer of the first mount; add it there, or build a second authenticator",
+                ),
+            }
+        }
+        Ok(Self(Arc::new(Inner {
+            resource: problems.or(checked)?,
+            required_scopes: self.0.required_scopes.clone(),
+            credential_limit: self.0.credential_limit,
+            forward_credential: self.0.forward_credential,
+            clock: self.0.clock.clone(),
+            trust: Arc::new(Trust::new(trusted)),
+        })))
+    }
+
+    /// The resource this authenticator protects.
+    #[must_use]
+    pub fn resource(&self) -> &Resource {
+        &self.0.resource
+    }
+
+    /// Whether keys of every issuer are at hand. Before that, tokens of the missing issuers are
+    /// answered with 503 if they cannot be fetched.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.0.trust.issuers().all(|issuer| issuer.keys.is_ready())
+    }
+
+    /// Fetches the keys of every issuer, for at most `deadline`. Optional: without it the first
+    /// request does. Needs a tokio runtime.
+    ///
+    /// Fetching goes on in the background after the deadline, so that a server started before its
+    /// issuer becomes ready without a request.
+    ///
+    /// # Errors
+    ///
+    /// Names the issuers whose keys were not there by the deadline. A server may start regardless.
+    pub async fn warm_up(&self, deadline: Duration) -> Result<(), BackendError> {
+        let all = join_all(self.0.trust.issuers().map(|issuer| issuer.keys.warm_up()));
+        // The outcome is read from the key sources: some may have come before the deadline.
+        let _ = tokio::time::timeout(deadline, all).await;
+        let missing = self
+            .0
+            .trust
+            .issuers()
+            .filter(|issuer| !issuer.keys.is_ready());
+        let missing: Vec<&str> = missing.map(|issuer| &*issuer.name).collect();
+        if missing.is_empty() {
+            Ok(())
+        } else {
+            Err(BackendError::new(format!(
+                "no keys yet from {}",
+                missing.join(", ")
+            )))
+        }
+    }
+
+    /// Judges the credential in these headers, without any HTTP around it: for servers that are
+    /// not Tower services. [`McpAuthLayer`](crate::McpAuthLayer) does this and everything else.
+    ///
+    /// # Errors
+    ///
+    /// Why the request is to be refused.
+    pub async fn authenticate(&self, headers: &HeaderMap) -> Result<AuthContext, Rejection> {
+        match self.begin(headers) {
+            Begin::Decided(decision) => decision,
+            Begin::Pending(decision) => decision.await,
+        }
+    }
+
+    pub(crate) fn forwards_credential(&self) -> bool {
+        self.0.forward_credential
+    }
+
+    /// Decides at once if everything needed is in memory. A panic in a part supplied by the user
+    /// (a clock) is a refusal, not the end of the connection (R15).
+    pub(crate) fn begin(&self, headers: &HeaderMap) -> Begin {
+        catch_unwind(AssertUnwindSafe(|| self.decide(headers)))
+            .unwrap_or_else(|_| Begin::Decided(Err(Reason::Internal.into())))
+    }
+
+    fn decide(&self, headers: &HeaderMap) -> Begin {
+        let Presented::Bearer(token) = match read(headers, self.0.credential_limit) {
+            Ok(presented) => presented,
+            Err(reason) => return Begin::Decided(Err(reason.into())),
+        };
+        // Shape alone decides who judges a credential; there is no second opinion (JWT-2).
+        if !is_token_shaped(token) {
+            return Begin::Decided(Err(Reason::UnrecognizedCredential.into()));
+        }
+        match self.0.validate(token, Attempt::First) {
+            Outcome::Decided(result) => Begin::Decided(self.0.admit(result)),
+            Outcome::Wait(wait) => {
+                let (inner, token) = (self.0.clone(), SecretText::new(token));
+                let decision = async move {
+                    wait.await;
+                    match inner.validate(token.expose(), Attempt::AfterWait) {
+                        Outcome::Decided(result) => inner.admit(result),
+                        // A second wait is never granted; were it asked for, we could not know.
+                        Outcome::Wait(_) => Err(Reason::IssuerUnavailable.into()),
+                    }
+                };
+                let guarded = AssertUnwindSafe(decision).catch_unwind();
+                Begin::Pending(Box::pin(
+                    guarded.map(|result| result.unwrap_or_else(|_| Err(Reason::Internal.into()))),
+                ))
+            }
+        }
+    }
+}
+
+impl Inner {
+    fn validate(&self, token: &str, attempt: Attempt) -> Outcome {
+        validate(
+            token,
+            &self.trust,
+            &self.resource,
+            self.clock.now(),
+            attempt,
+        )
+    }
+
+    /// From a verified party to a request let in.
+    fn admit(
+        &self,
+        verified: Result<(Principal, OrganizationId), Rejection>,
+    ) -> Result<AuthContext, Rejection> {
+        let (principal, organization) = verified?;
+        if !principal.scopes().missing(&self.required_scopes).is_empty() {
+            return Err(Rejection::insufficient_scope(
+                principal.scopes(),
+                &self.required_scopes,
+            ));
+        }
+        Ok(AuthContext::grant(
+            principal,
+            organization,
+            AuthMethod::OAuth,
+        ))
+    }
+}
+
+impl fmt::Debug for Authenticator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authenticator")
+            .field("resource", &self.0.resource.identifier())
+            .field("required_scopes", &self.0.required_scopes)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,114 @@
+//! What a request carries once it has been let in.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::ident::OrganizationId;
+use crate::principal::{Principal, PrincipalKey};
+use crate::scope::ScopeSet;
+
+/// How a request authenticated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AuthMethod {
+    /// An OAuth 2.1 access token.
+    OAuth,
+}
+
+impl AuthMethod {
+    /// The stable name: `oauth`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::OAuth => "oauth",
+        }
+    }
+}
+
+/// Evidence that a request was authenticated, and as whom.
+///
+/// Only this crate makes one, after every check passed: whoever holds an `AuthContext` need not
+/// check anything again. It holds no credential. Find it in the request's extensions, or take it as
+/// an axum extractor (feature `axum`).
+///
+/// ```
+/// use tower_mcp_auth::AuthContext;
+///
+/// fn handler(request: &http::Request<()>) -> String {
+///     match request.extensions().get::<AuthContext>() {
+///         Some(auth) => format!("{} of {}", auth.principal().subject(), auth.organization()),
+///         None => "behind McpAuthLayer this cannot happen".into(),
+///     }
+/// }
+/// # handler(&http::Request::new(()));
+/// ```
+#[derive(Clone)]
+pub struct AuthContext(Arc<Grant>);
+
+struct Grant {
+    principal: Principal,
+    organization: OrganizationId,
+    method: AuthMethod,
+}
+
+impl AuthContext {
+    /// The one constructor: called after proof, with what the proof is about.
+    pub(crate) fn grant(
+        principal: Principal,
+        organization: OrganizationId,
+        method: AuthMethod,
+    ) -> Self {
+        Self(Arc::new(Grant {
+            principal,
+            organization,
+            method,
+        }))
+    }
+
+    /// Who is asking.
+    #[must_use]
+    pub fn principal(&self) -> &Principal {
+        &self.0.principal
+    }
+
+    /// The organization whose rules apply. A server whose issuers name no organization has one
+    /// implicit organization, [`OrganizationId::implicit`].
+    #[must_use]
+    pub fn organization(&self) -> &OrganizationId {
+        &self.0.organization
+    }
+
+    /// How they authenticated.
+    #[must_use]
+    pub fn method(&self) -> AuthMethod {
+        self.0.method
+    }
+
+    /// The scopes granted to the credential.
+    #[must_use]
+    pub fn scopes(&self) -> &ScopeSet {
+        self.0.principal.scopes()
+    }
+
+    /// Whether this scope was granted.
+    #[must_use]
+    pub fn has_scope(&self, scope: &str) -> bool {
+        self.scopes().contains(scope)
+    }
+
+    /// A name for the principal that is the same for every token of theirs; bind state to it.
+    #[must_use]
+    pub fn key(&self) -> PrincipalKey {
+        self.0.principal.key()
+    }
+}
+
+impl fmt::Debug for AuthContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthContext")
+            .field("principal", &self.0.principal)
+            .field("organization", &self.0.organization)
+            .field("method", &self.0.method)
+            .finish()
+    }
+}

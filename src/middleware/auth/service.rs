@@ -1,0 +1,151 @@
+//! The service both layers make.
+
+use std::mem;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::header::AUTHORIZATION;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body::Body;
+use tower_service::Service;
+
+use super::future::ResponseFuture;
+use crate::authenticator::{Authenticator, Begin};
+use crate::context::AuthContext;
+use crate::middleware::{metadata, origin};
+use crate::rejection::Rejection;
+use crate::resource::Resource;
+use crate::response::{RequestFacts, ResponseBody, render};
+
+/// The service of [`McpAuthLayer`](crate::McpAuthLayer) and
+/// [`AuthenticateLayer`](crate::AuthenticateLayer).
+///
+/// Its error type is the inner service's: every refusal is a response. When everything needed is
+/// in memory it decides in `call` and calls the inner service directly, without a box and without
+/// cloning it.
+#[derive(Clone, Debug)]
+pub struct McpAuth<S> {
+    inner: S,
+    auth: Authenticator,
+    /// Whether metadata, preflight, origin and host are handled here too.
+    edge: bool,
+}
+
+impl<S> McpAuth<S> {
+    pub(super) fn new(inner: S, auth: Authenticator, edge: bool) -> Self {
+        Self { inner, auth, edge }
+    }
+
+    /// What is answered before any credential is looked at.
+    fn answer_at_edge<B>(&self, request: &Request<B>) -> Option<Response<Bytes>> {
+        if !self.edge {
+            return None;
+        }
+        let resource = self.auth.resource();
+        let (method, uri, headers) = (request.method(), request.uri(), request.headers());
+        if let Some(document) =
+            metadata::answer(std::slice::from_ref(resource), method, uri, headers)
+        {
+            return Some(document);
+        }
+        if origin::is_preflight(method, headers) {
+            return Some(answer_preflight());
+        }
+        let rejection = origin::judge(resource, uri, headers).err()?;
+        Some(refuse(&rejection, resource, &RequestFacts::of(headers)))
+    }
+}
+
+impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for McpAuth<S>
+where
+    S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone,
+    ResBody: Body<Data = Bytes>,
+{
+    type Response = Response<ResponseBody<ResBody>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S, ReqBody>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
+        if let Some(answer) = self.answer_at_edge(&request) {
+            return ResponseFuture::answered(answer);
+        }
+        let begin = self.auth.begin(request.headers());
+        match begin {
+            Begin::Decided(Ok(context)) => {
+                admit(&mut request, context, self.auth.forwards_credential());
+                ResponseFuture::inner(self.inner.call(request))
+            }
+            Begin::Decided(Err(rejection)) => {
+                let facts = RequestFacts::of(request.headers());
+                ResponseFuture::answered(refuse(&rejection, self.auth.resource(), &facts))
+            }
+            Begin::Pending(decision) => {
+                // The clone takes this service's place; the one that was polled ready goes with
+                // the request (https://docs.rs/tower-service, "Be careful when cloning inner
+                // services").
+                let clone = self.inner.clone();
+                let ready = mem::replace(&mut self.inner, clone);
+                ResponseFuture::deciding(decision, ready, request, self.auth.clone())
+            }
+        }
+    }
+}
+
+/// Puts the evidence in and takes the credential out (MCP-21).
+pub(super) fn admit<B>(request: &mut Request<B>, context: AuthContext, forward: bool) {
+    if forward {
+        if let header::Entry::Occupied(mut line) = request.headers_mut().entry(AUTHORIZATION) {
+            line.get_mut().set_sensitive(true);
+        }
+    } else {
+        request.headers_mut().remove(AUTHORIZATION);
+        request.headers_mut().remove("dpop");
+    }
+    // Replaces whatever an outer layer may have put there under our type.
+    request.extensions_mut().insert(context);
+}
+
+/// Logs a refusal for the operator and renders it for the client.
+pub(super) fn refuse(
+    rejection: &Rejection,
+    resource: &Resource,
+    facts: &RequestFacts,
+) -> Response<Bytes> {
+    let (reason, note) = (rejection.reason().code(), rejection.note());
+    let request_id = &facts.request_id;
+    if let Some(cause) = rejection.cause() {
+        tracing::warn!(reason, %request_id, %cause, "request refused: a backend is out of reach");
+    } else if rejection.reason().status().is_server_error() {
+        tracing::error!(reason, %request_id, note, "request refused: internal failure");
+    } else {
+        tracing::debug!(reason, %request_id, note, "request refused");
+    }
+    render(rejection, resource, facts)
+}
+
+/// A preflight asks about headers, never for data, and carries no credential (Fetch). It is
+/// answered here rather than passed on, so that no inner service can be made to run by one. The
+/// browser gets its permission from a CORS layer outside; without one it reports a CORS error.
+fn answer_preflight() -> Response<Bytes> {
+    tracing::debug!(
+        "a CORS preflight reached McpAuthLayer: put cors() outside it for browser clients"
+    );
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    let methods = [
+        Method::GET,
+        Method::POST,
+        Method::DELETE,
+        Method::HEAD,
+        Method::OPTIONS,
+    ];
+    let allow = methods.map(|method| method.to_string()).join(", ");
+    if let Ok(allow) = HeaderValue::try_from(allow) {
+        response.headers_mut().insert(header::ALLOW, allow);
+    }
+    response
+}

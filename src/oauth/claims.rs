@@ -1,0 +1,390 @@
+//! What a token claims, judged against its issuer's rules and the time: pure, and before any
+//! signature is checked, because these refusals are a hundred times cheaper than a signature.
+
+use std::sync::{Arc, OnceLock};
+
+use crate::clock::UnixTime;
+use crate::ident::{ClientId, OrganizationId, Subject, TenantId};
+use crate::issuer::Issuer;
+use crate::jose::json::{Json, Object};
+use crate::principal::{Facts, Principal, PrincipalKind};
+use crate::profile::{AudienceRule, ScopeClaim};
+use crate::rejection::{Reason, Rejection};
+use crate::resource::Resource;
+use crate::scope::ScopeSet;
+
+/// 9999-12-31T23:59:59Z, the last second a four-digit year can write.
+const LAST_SECOND: i64 = 253_402_300_799;
+
+/// Most words read from one list claim (roles, groups, entitlements).
+const MAX_LIST: usize = 256;
+
+/// The one text a claim must be, if present at all.
+fn text<'c>(claims: &'c Object<'_>, path: &str) -> Result<Option<&'c str>, Rejection> {
+    match claims.at_path(path) {
+        None => Ok(None),
+        Some(Json::String(text)) => Ok(Some(text)),
+        Some(_) => Err(malformed(path)),
+    }
+}
+
+fn malformed(claim: &str) -> Rejection {
+    Rejection::new(Reason::MalformedClaim).with_note(claim.to_owned())
+}
+
+fn missing(claim: &str) -> Rejection {
+    Rejection::new(Reason::MissingClaim).with_note(claim.to_owned())
+}
+
+/// `iss` as one string (T9). The issuer is chosen by it before any key is looked at.
+pub(crate) fn issuer_of<'c>(claims: &'c Object<'_>) -> Result<&'c str, Rejection> {
+    text(claims, "iss")?.ok_or_else(|| missing("iss"))
+}
+
+/// A token whose claims passed every rule; its signature has not been looked at.
+#[derive(Debug)]
+pub(crate) struct Unverified {
+    subject: Subject,
+    client: Option<ClientId>,
+    kind: PrincipalKind,
+    scopes: ScopeSet,
+    expires_at: UnixTime,
+    issued_at: Option<UnixTime>,
+    authenticated_at: Option<UnixTime>,
+    authentication_class: Option<Box<str>>,
+    token_id: Option<Box<str>>,
+    roles: Box<[Box<str>]>,
+    groups: Box<[Box<str>]>,
+    entitlements: Box<[Box<str>]>,
+    organization: Option<OrganizationId>,
+    tenant: Option<TenantId>,
+}
+
+/// The claims under judgement, with what they are judged by.
+struct Judge<'c, 't> {
+    claims: &'c Object<'t>,
+    issuer: &'c Issuer,
+    resource: &'c Resource,
+    now: UnixTime,
+}
+
+/// Judges every claim except the signature over them.
+pub(crate) fn judge(
+    claims: &Object<'_>,
+    issuer: &Issuer,
+    resource: &Resource,
+    now: UnixTime,
+) -> Result<Unverified, Rejection> {
+    let judge = Judge {
+        claims,
+        issuer,
+        resource,
+        now,
+    };
+    judge.token_kind()?;
+    let (expires_at, issued_at) = judge.times()?;
+    let client = judge.client()?;
+    judge.audience(client.as_ref())?;
+    // An unusable confirmation is refused like a known one: a bound token must never pass as a
+    // plain Bearer token (DPOP-7, MTLS-3).
+    if claims.has("cnf") {
+        return Err(Reason::SenderConstrained.into());
+    }
+    let subject = text(claims, "sub")?.ok_or_else(|| missing("sub"))?;
+    let subject = Subject::new(subject).ok_or_else(|| malformed("sub"))?;
+    Ok(Unverified {
+        kind: judge.kind(&subject, client.as_ref()),
+        scopes: judge.scopes()?,
+        authenticated_at: judge.time("auth_time")?,
+        authentication_class: text(claims, "acr")?.map(Into::into),
+        token_id: judge.token_id()?,
+        roles: judge.words(&issuer.profile.roles)?,
+        groups: judge.words(&issuer.profile.groups)?,
+        entitlements: judge.words(&issuer.profile.entitlements)?,
+        organization: judge.identifier(issuer.organization_claim.as_deref(), |id| {
+            OrganizationId::new(id)
+        })?,
+        tenant: judge.identifier(issuer.tenant_claim.as_deref(), |id| TenantId::new(id))?,
+        subject,
+        client,
+        expires_at,
+        issued_at,
+    })
+}
+
+impl Judge<'_, '_> {
+    /// Marks of tokens that are not access tokens but may carry the same `typ` (JWT-5, T11).
+    fn token_kind(&self) -> Result<(), Rejection> {
+        let wrong =
+            |note: &'static str| Err(Rejection::new(Reason::WrongTokenType).with_note(note));
+        for mark in ["nonce", "at_hash", "c_hash", "events"] {
+            if self.claims.has(mark) {
+                return wrong(mark);
+            }
+        }
+        let text_of = |name| self.claims.get(name).and_then(Json::as_str);
+        if text_of("token_use").is_some_and(|value| value != "access") {
+            return wrong("token_use");
+        }
+        // Keycloak writes the kind of token into the payload.
+        if text_of("typ").is_some_and(|typ| ["ID", "Refresh", "Offline", "Logout"].contains(&typ)) {
+            return wrong("typ in the payload");
+        }
+        match self.issuer.profile.marker {
+            Some((claim, value)) if text_of(claim) != Some(value) => wrong(claim),
+            _ => Ok(()),
+        }
+    }
+
+    /// A NumericDate: a finite JSON number, fractions dropped, of a year people can write (T8).
+    fn time(&self, claim: &str) -> Result<Option<UnixTime>, Rejection> {
+        match self.claims.get(claim) {
+            None => Ok(None),
+            Some(Json::Number(digits)) => numeric_date(digits)
+                .map(Some)
+                .ok_or_else(|| malformed(claim)),
+            Some(_) => Err(malformed(claim)),
+        }
+    }
+
+    fn times(&self) -> Result<(UnixTime, Option<UnixTime>), Rejection> {
+        let leeway = i64::try_from(self.issuer.leeway.as_secs()).unwrap_or(0);
+        let expires_at = self.time("exp")?.ok_or_else(|| missing("exp"))?;
+        if is_expired(expires_at, leeway, self.now) {
+            return Err(Reason::Expired.into());
+        }
+        if expires_at.since(self.now.plus_secs(leeway)) > self.issuer.max_lifetime {
+            return Err(Reason::LifetimeTooLong.into());
+        }
+        let latest = self.now.plus_secs(leeway);
+        if self
+            .time("nbf")?
+            .is_some_and(|not_before| not_before > latest)
+        {
+            return Err(Reason::NotYetValid.into());
+        }
+        let issued_at = self.time("iat")?;
+        if issued_at.is_some_and(|issued| issued > latest) {
+            return Err(Reason::IssuedInFuture.into());
+        }
+        if issued_at.is_none() && self.issuer.profile.requires_issued_at {
+            return Err(missing("iat"));
+        }
+        Ok((expires_at, issued_at))
+    }
+
+    fn token_id(&self) -> Result<Option<Box<str>>, Rejection> {
+        match text(self.claims, "jti")? {
+            Some("") => Err(malformed("jti")),
+            Some(id) => Ok(Some(id.into())),
+            None if self.issuer.profile.requires_token_id => Err(missing("jti")),
+            None => Ok(None),
+        }
+    }
+
+    fn client(&self) -> Result<Option<ClientId>, Rejection> {
+        let profile = &self.issuer.profile;
+        for claim in &profile.client_claims {
+            if let Some(client) = text(self.claims, claim)? {
+                return ClientId::new(client)
+                    .map(Some)
+                    .ok_or_else(|| malformed(claim));
+            }
+        }
+        match profile.client_claims.first() {
+            Some(claim) if profile.requires_client => Err(missing(claim)),
+            _ => Ok(None),
+        }
+    }
+
+    /// `aud`, a string or an array of nothing but strings, must name this resource (T10).
+    fn audience(&self, client: Option<&ClientId>) -> Result<(), Rejection> {
+        let mut named = false;
+        let mut consider = |value: &str| {
+            named |= self.resource.is_audience(value)
+                || self.issuer.audiences.iter().any(|known| known == value);
+        };
+        match self.claims.get("aud") {
+            None => {}
+            Some(Json::String(audience)) => consider(audience),
+            Some(Json::Array(items)) => {
+                for item in items {
+                    consider(item.as_str().ok_or_else(|| malformed("aud"))?);
+                }
+            }
+            Some(_) => return Err(malformed("aud")),
+        }
+        let accepted = match &self.issuer.profile.audience {
+            AudienceRule::Resource => named,
+            AudienceRule::Clients(clients) => {
+                client.is_some_and(|client| clients.iter().any(|known| known == client.as_str()))
+            }
+        };
+        if accepted {
+            Ok(())
+        } else {
+            Err(Reason::WrongAudience.into())
+        }
+    }
+
+    /// A client on its own behalf never passes for a person: `sub` alone does not decide (JWT-21).
+    fn kind(&self, subject: &Subject, client: Option<&ClientId>) -> PrincipalKind {
+        let claims = |name, value| self.claims.get(name).and_then(Json::as_str) == Some(value);
+        let own_name = client.is_some_and(|client| client.as_str() == subject.as_str());
+        // Auth0 and Entra ID write a subject of their own for clients, and say so elsewhere.
+        if own_name || claims("gty", "client-credentials") || claims("idtyp", "app") {
+            PrincipalKind::Client
+        } else {
+            PrincipalKind::User
+        }
+    }
+
+    fn scopes(&self) -> Result<ScopeSet, Rejection> {
+        let claim = match self.issuer.profile.scope_claim {
+            ScopeClaim::Standard => "scope",
+            ScopeClaim::Scp => "scp",
+        };
+        let parsed = match (self.claims.get(claim), self.issuer.profile.scope_claim) {
+            (None, _) => Some(ScopeSet::empty()),
+            (Some(Json::String(words)), _) => ScopeSet::parse(words),
+            (Some(Json::Array(items)), ScopeClaim::Scp) => {
+                let words: Option<Vec<&str>> = items.iter().map(Json::as_str).collect();
+                words.and_then(ScopeSet::from_words)
+            }
+            _ => None,
+        };
+        parsed.ok_or_else(|| malformed(claim))
+    }
+
+    /// A list of words: an array of strings, or one string. Anything else there is not a list of
+    /// ours (RFC 9068 §2.2.3.1 allows SCIM objects) and gives no words, hence no rights.
+    fn words(&self, path: &str) -> Result<Box<[Box<str>]>, Rejection> {
+        match self.claims.at_path(path) {
+            Some(Json::String(word)) => Ok(Box::new([word.as_ref().into()])),
+            Some(Json::Array(items)) if items.len() > MAX_LIST => Err(malformed(path)),
+            Some(Json::Array(items)) => Ok(items
+                .iter()
+                .filter_map(Json::as_str)
+                .map(Into::into)
+                .collect()),
+            _ => Ok(Box::new([])),
+        }
+    }
+
+    fn identifier<T>(
+        &self,
+        path: Option<&str>,
+        new: fn(&str) -> Option<T>,
+    ) -> Result<Option<T>, Rejection> {
+        let Some(path) = path else { return Ok(None) };
+        match text(self.claims, path)? {
+            Some(value) => new(value).map(Some).ok_or_else(|| malformed(path)),
+            None => Ok(None),
+        }
+    }
+}
+
+/// On or after `exp` a token is expired (RFC 7519 §4.1.4); leeway is counted in whole seconds that
+/// are still accepted.
+fn is_expired(expires_at: UnixTime, leeway: i64, now: UnixTime) -> bool {
+    now >= expires_at && (leeway == 0 || now > expires_at.plus_secs(leeway))
+}
+
+fn numeric_date(digits: &str) -> Option<UnixTime> {
+    if let Ok(whole) = digits.parse::<i64>() {
+        return (0..=LAST_SECOND)
+            .contains(&whole)
+            .then(|| UnixTime::from_secs(whole));
+    }
+    let value: f64 = digits.parse().ok()?;
+    // Negative zero is zero; beyond the last second the decimal form would not fit below.
+    if !(0.0..253_402_300_800.0).contains(&value) {
+        return None;
+    }
+    format!("{:.0}", value.floor().abs())
+        .parse()
+        .ok()
+        .map(UnixTime::from_secs)
+}
+
+impl Unverified {
+    /// The evidence, once a key of the issuer verified the signature.
+    ///
+    /// The organization is judged only here: nobody learns what this server knows about
+    /// organizations without a good token.
+    pub(crate) fn verified(
+        self,
+        issuer: &Issuer,
+        name: Arc<str>,
+        payload: Vec<u8>,
+    ) -> Result<(Principal, OrganizationId), Rejection> {
+        let organization = match (self.organization, &issuer.organization_claim) {
+            (Some(organization), _) => organization,
+            (None, None) => OrganizationId::implicit(),
+            (None, Some(claim)) => {
+                return Err(Rejection::new(Reason::UnknownOrganization).with_note(claim.clone()));
+            }
+        };
+        let principal = Principal::new(Facts {
+            kind: self.kind,
+            issuer: name,
+            subject: self.subject,
+            client: self.client,
+            tenant: self.tenant,
+            scopes: self.scopes,
+            expires_at: self.expires_at,
+            issued_at: self.issued_at,
+            authenticated_at: self.authenticated_at,
+            authentication_class: self.authentication_class,
+            token_id: self.token_id,
+            roles: self.roles,
+            groups: self.groups,
+            entitlements: self.entitlements,
+            payload,
+            claims: OnceLock::new(),
+        });
+        Ok((principal, organization))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jwt_18_numeric_dates_are_finite_and_of_this_calendar() {
+        let read = |digits| numeric_date(digits).map(UnixTime::as_secs);
+        assert_eq!(read("0"), Some(0));
+        assert_eq!(read("-0"), Some(0));
+        assert_eq!(read("-0.0"), Some(0));
+        assert_eq!(read("1700000000"), Some(1_700_000_000));
+        assert_eq!(read("4102444800.9"), Some(4_102_444_800));
+        assert_eq!(read("1.7e9"), Some(1_700_000_000));
+        assert_eq!(read("253402300799"), Some(LAST_SECOND));
+        for bad in [
+            "253402300800",
+            "1e18",
+            "1e400",
+            "-1",
+            "-0.5",
+            "-1e400",
+            "99999999999999999999",
+            "1e309",
+        ] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn jwt_13_leeway_counts_whole_seconds_after_exp() {
+        let expired = |leeway: i64, late: i64| {
+            is_expired(
+                UnixTime::from_secs(1000),
+                leeway,
+                UnixTime::from_secs(1000 + late),
+            )
+        };
+        assert!(!expired(30, 30) && expired(30, 31));
+        assert!(!expired(0, -1) && expired(0, 0));
+    }
+}

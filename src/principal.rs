@@ -1,0 +1,205 @@
+//! The verified party behind a request, with the facts its credential vouches for.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use serde_json::{Map, Value};
+
+use crate::clock::UnixTime;
+use crate::ident::{ClientId, Subject, TenantId};
+use crate::scope::ScopeSet;
+
+/// Whether a person stands behind a credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PrincipalKind {
+    /// A person, perhaps acting through a client.
+    User,
+    /// A client on its own behalf: the client credentials grant, a workload. There is nobody who
+    /// could log in again.
+    Client,
+}
+
+/// A stable name for a principal, the same for every token of theirs (MCP-19). Bind sessions and
+/// state handles to it, never to token bytes: a refreshed token is the same principal.
+///
+/// It is an identifier, not a secret, and contains issuer and subject.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PrincipalKey(Arc<str>);
+
+impl PrincipalKey {
+    fn new(issuer: &str, subject: &Subject) -> Self {
+        // The length makes the pair unambiguous whatever the two contain.
+        Self(format!("{}:{issuer}{subject}", issuer.len()).into())
+    }
+
+    /// The text of the key.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for PrincipalKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The verified party behind a request.
+///
+/// Everything here was vouched for by the credential's issuer. Identity is the pair of
+/// [`issuer`](Self::issuer) and [`subject`](Self::subject): two issuers may use the same subject
+/// for different people.
+#[derive(Clone)]
+pub struct Principal(Arc<Facts>);
+
+/// What a validator found, before it becomes a [`Principal`].
+pub(crate) struct Facts {
+    pub(crate) kind: PrincipalKind,
+    pub(crate) issuer: Arc<str>,
+    pub(crate) subject: Subject,
+    pub(crate) client: Option<ClientId>,
+    pub(crate) tenant: Option<TenantId>,
+    pub(crate) scopes: ScopeSet,
+    pub(crate) expires_at: UnixTime,
+    pub(crate) issued_at: Option<UnixTime>,
+    pub(crate) authenticated_at: Option<UnixTime>,
+    pub(crate) authentication_class: Option<Box<str>>,
+    pub(crate) token_id: Option<Box<str>>,
+    pub(crate) roles: Box<[Box<str>]>,
+    pub(crate) groups: Box<[Box<str>]>,
+    pub(crate) entitlements: Box<[Box<str>]>,
+    /// The verified payload, kept as text and read on demand.
+    pub(crate) payload: Vec<u8>,
+    pub(crate) claims: OnceLock<Map<String, Value>>,
+}
+
+impl Principal {
+    pub(crate) fn new(facts: Facts) -> Self {
+        Self(Arc::new(facts))
+    }
+
+    /// Whether a person or a client on its own.
+    #[must_use]
+    pub fn kind(&self) -> PrincipalKind {
+        self.0.kind
+    }
+
+    /// The issuer that vouches for everything here (`iss`).
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.0.issuer
+    }
+
+    /// Who, in the issuer's words (`sub`).
+    #[must_use]
+    pub fn subject(&self) -> &Subject {
+        &self.0.subject
+    }
+
+    /// The OAuth client the token was issued to. Absent only where the issuer's
+    /// [`Profile`](crate::Profile) allows it.
+    #[must_use]
+    pub fn client(&self) -> Option<&ClientId> {
+        self.0.client.as_ref()
+    }
+
+    /// The site the token is bound to, if the issuer binds tokens to sites.
+    #[must_use]
+    pub fn tenant(&self) -> Option<&TenantId> {
+        self.0.tenant.as_ref()
+    }
+
+    /// The scopes granted to the token.
+    #[must_use]
+    pub fn scopes(&self) -> &ScopeSet {
+        &self.0.scopes
+    }
+
+    /// When the credential expires (`exp`).
+    #[must_use]
+    pub fn expires_at(&self) -> UnixTime {
+        self.0.expires_at
+    }
+
+    /// When the credential was issued (`iat`).
+    #[must_use]
+    pub fn issued_at(&self) -> Option<UnixTime> {
+        self.0.issued_at
+    }
+
+    /// When the person last logged in (`auth_time`), if the issuer says.
+    #[must_use]
+    pub fn authenticated_at(&self) -> Option<UnixTime> {
+        self.0.authenticated_at
+    }
+
+    /// How strongly the person logged in (`acr`), if the issuer says.
+    #[must_use]
+    pub fn authentication_class(&self) -> Option<&str> {
+        self.0.authentication_class.as_deref()
+    }
+
+    /// The token's own id (`jti`), for logs and revocation.
+    #[must_use]
+    pub fn token_id(&self) -> Option<&str> {
+        self.0.token_id.as_deref()
+    }
+
+    /// Roles, from the claim the issuer's profile names (RFC 9068 §2.2.3.1).
+    pub fn roles(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.0.roles.iter().map(AsRef::as_ref)
+    }
+
+    /// Groups, likewise.
+    pub fn groups(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.0.groups.iter().map(AsRef::as_ref)
+    }
+
+    /// Entitlements, likewise.
+    pub fn entitlements(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.0.entitlements.iter().map(AsRef::as_ref)
+    }
+
+    /// All claims of the token. Read from its text at the first call, so requests that never ask
+    /// pay nothing.
+    #[must_use]
+    pub fn claims(&self) -> &Map<String, Value> {
+        let read = || serde_json::from_slice(&self.0.payload).unwrap_or_default();
+        self.0.claims.get_or_init(read)
+    }
+
+    /// A name for this principal that is the same for every token of theirs.
+    #[must_use]
+    pub fn key(&self) -> PrincipalKey {
+        PrincipalKey::new(&self.0.issuer, &self.0.subject)
+    }
+}
+
+impl fmt::Debug for Principal {
+    /// Ids only: claims may hold personal data.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Principal")
+            .field("kind", &self.0.kind)
+            .field("issuer", &self.0.issuer)
+            .field("subject", &self.0.subject)
+            .field("client", &self.0.client)
+            .field("tenant", &self.0.tenant)
+            .field("scopes", &self.0.scopes)
+            .field("expires_at", &self.0.expires_at)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mcp_19_the_key_separates_issuer_from_subject() {
+        let key = |issuer, subject| PrincipalKey::new(issuer, &Subject::new(subject).unwrap());
+        assert_ne!(key("https://a", "b"), key("https://", "ab"));
+        assert_eq!(key("https://a", "b"), key("https://a", "b"));
+    }
+}

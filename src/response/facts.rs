@@ -1,0 +1,150 @@
+//! What an answer needs to know of its request.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use http::HeaderMap;
+use http::header::{CONTENT_TYPE, HeaderName};
+
+use crate::wire::only_line;
+
+/// Names one request in answers, logs and audit records.
+pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Longest request id taken from a request, in bytes.
+const MAX_REQUEST_ID: usize = 128;
+
+/// What an answer needs to know of its request, kept while the request itself is on its way.
+#[derive(Clone, Debug)]
+pub(crate) struct RequestFacts {
+    /// The request's own `x-request-id` if it is harmless, else one of ours: always 1 to 128 of
+    /// `[A-Za-z0-9._-]`.
+    pub(crate) request_id: String,
+    /// Whether the client speaks gRPC, and so finds the outcome in `grpc-status` only.
+    pub(crate) grpc: bool,
+}
+
+impl RequestFacts {
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        Self {
+            request_id: own_request_id(headers).map_or_else(new_request_id, str::to_owned),
+            grpc: is_grpc(headers),
+        }
+    }
+}
+
+/// `application/grpc`, with or without a codec (`+proto`) or parameters.
+///
+/// Not `application/grpc-web`: such a client is a browser library that takes a plain HTTP status
+/// for what it is (401 is `UNAUTHENTICATED`, 403 `PERMISSION_DENIED`, 503 `UNAVAILABLE`), while
+/// trailers-only answers of the native protocol are not part of its framing. Where a translating
+/// layer stands outside this crate, the request arrives as `application/grpc` anyway.
+fn is_grpc(headers: &HeaderMap) -> bool {
+    let Ok(Some(value)) = only_line(headers, &CONTENT_TYPE) else {
+        return false;
+    };
+    let value = value.as_bytes();
+    let name = b"application/grpc";
+    value
+        .get(..name.len())
+        .is_some_and(|head| head.eq_ignore_ascii_case(name))
+        && matches!(value.get(name.len()), None | Some(b'+' | b';' | b' '))
+}
+
+/// Sent on to logs and answers, hence only what can do no harm there.
+fn own_request_id(headers: &HeaderMap) -> Option<&str> {
+    let id = only_line(headers, &X_REQUEST_ID).ok()??.to_str().ok()?;
+    let harmless = (1..=MAX_REQUEST_ID).contains(&id.len())
+        && id
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
+    harmless.then_some(id)
+}
+
+/// 128 bits as hex. A keyed hash of a counter: no two alike in practice, across processes too. It
+/// identifies, it does not protect, so predictability would be no loss.
+fn new_request_id() -> String {
+    static KEYS: LazyLock<[RandomState; 2]> =
+        LazyLock::new(|| [RandomState::new(), RandomState::new()]);
+    static COUNTER: AtomicU64 = AtomicU64::new(0);
+    let count = COUNTER.fetch_add(1, Ordering::Relaxed);
+    let [high, low] = KEYS.each_ref().map(|key| key.hash_one(count));
+    format!("{high:016x}{low:016x}")
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn with(name: HeaderName, values: &[&str]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(
+                &name,
+                HeaderValue::from_maybe_shared(value.as_bytes().to_vec()).unwrap(),
+            );
+        }
+        headers
+    }
+
+    #[test]
+    fn grpc_is_told_by_the_media_type_alone() {
+        for (value, grpc) in [
+            ("application/grpc", true),
+            ("application/grpc+proto", true),
+            ("Application/gRPC;charset=utf-8", true),
+            ("application/grpc-web", false),
+            ("application/grpc-web+proto", false),
+            ("application/grpcfoo", false),
+            ("application/json", false),
+            ("application/grp", false),
+        ] {
+            let facts = RequestFacts::of(&with(CONTENT_TYPE, &[value]));
+            assert_eq!(facts.grpc, grpc, "{value}");
+        }
+        assert!(!RequestFacts::of(&HeaderMap::new()).grpc);
+        assert!(!RequestFacts::of(&with(CONTENT_TYPE, &["application/grpc"; 2])).grpc);
+    }
+
+    #[test]
+    fn a_harmless_request_id_is_kept() {
+        let facts = RequestFacts::of(&with(X_REQUEST_ID, &["a.B_9-x"]));
+        assert_eq!(facts.request_id, "a.B_9-x");
+    }
+
+    #[test]
+    fn other_request_ids_are_replaced_by_distinct_ones() {
+        let long = "x".repeat(129);
+        for values in [
+            &["a b"][..],
+            &[""],
+            &["<script>"],
+            &["é"],
+            &["a", "b"],
+            &[&long],
+        ] {
+            let id = RequestFacts::of(&with(X_REQUEST_ID, values)).request_id;
+            assert_eq!(id.len(), 32, "{values:?}");
+            assert!(id.bytes().all(|b| b.is_ascii_hexdigit()));
+        }
+        assert_ne!(new_request_id(), new_request_id());
+    }
+
+    proptest! {
+        #[test]
+        fn edge_11_any_header_bytes_give_a_harmless_id(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            if let Ok(value) = HeaderValue::from_bytes(&bytes) {
+                let mut headers = HeaderMap::new();
+                headers.insert(X_REQUEST_ID, value.clone());
+                headers.insert(CONTENT_TYPE, value);
+                let id = RequestFacts::of(&headers).request_id;
+                prop_assert!((1..=128).contains(&id.len()));
+                prop_assert!(id.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)));
+            }
+        }
+    }
+}

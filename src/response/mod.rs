@@ -1,0 +1,9 @@
+//! How a refusal looks on the wire: one function from [`Rejection`] to response.
+
+mod body;
+mod facts;
+mod render;
+
+pub use body::ResponseBody;
+pub(crate) use facts::RequestFacts;
+pub(crate) use render::render;

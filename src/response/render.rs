@@ -1,0 +1,169 @@
+//! [`Rejection`] to response, by the table in `rejection.rs`.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use serde::Serialize;
+
+use super::facts::{RequestFacts, X_REQUEST_ID};
+use crate::rejection::{Answer, ChallengeKind, Reason, Rejection};
+use crate::resource::Resource;
+use crate::scope::ScopeSet;
+use crate::wire::challenge::BearerChallenge;
+
+/// When nothing better is known, a client tries again after this.
+const DEFAULT_RETRY: Duration = Duration::from_secs(5);
+
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+const GRPC_RETRY_PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
+
+/// The answer to a refused request. The rejection is in its extensions, so that an outer layer can
+/// log it or render a body of its own.
+pub(crate) fn render(
+    rejection: &Rejection,
+    resource: &Resource,
+    facts: &RequestFacts,
+) -> Response<Bytes> {
+    let answer = rejection.reason().answer();
+    let wait = retry_after(answer.status, rejection);
+    let mut response = if facts.grpc {
+        grpc(&answer, rejection, wait)
+    } else {
+        json(&answer, rejection, resource, facts, wait)
+    };
+    let headers = response.headers_mut();
+    if let Some(challenge) = challenge(&answer, rejection, resource) {
+        headers.insert(WWW_AUTHENTICATE, challenge);
+    }
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    insert_text(headers, X_REQUEST_ID, &facts.request_id);
+    if let Some(seconds) = wait {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response.extensions_mut().insert(rejection.clone());
+    response
+}
+
+/// Whole seconds, rounded up: a client that comes back too early is refused again.
+fn retry_after(status: StatusCode, rejection: &Rejection) -> Option<u64> {
+    matches!(
+        status,
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS
+    )
+    .then(|| {
+        let wait = rejection.retry_after().unwrap_or(DEFAULT_RETRY);
+        let started = u64::from(wait.subsec_nanos() > 0);
+        wait.as_secs().saturating_add(started).max(1)
+    })
+}
+
+fn challenge(answer: &Answer, rejection: &Rejection, resource: &Resource) -> Option<HeaderValue> {
+    let none = ScopeSet::empty();
+    let (error, scope) = match answer.challenge {
+        ChallengeKind::None => return None,
+        ChallengeKind::Plain => (None, resource.baseline_scopes()),
+        ChallengeKind::Error(error) if rejection.reason() == Reason::InsufficientScope => {
+            (Some(error), rejection.required_scopes())
+        }
+        // A new token of the scopes the client already asked for will do (E2).
+        ChallengeKind::Error(error) => (Some(error), &none),
+    };
+    let challenge = BearerChallenge {
+        error,
+        error_description: error.map(|_| rejection.message()),
+        scope,
+        resource_metadata: resource.metadata_url(),
+    };
+    Some(challenge.to_header())
+}
+
+/// The body of a refusal. Members without a value are left out.
+#[derive(Serialize)]
+struct Refusal<'a> {
+    error: &'static str,
+    message: &'a str,
+    request_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resource_metadata: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    allowed_methods: Option<[&'static str; 1]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    required_scopes: Option<Vec<&'a str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    missing_scopes: Option<Vec<&'a str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_seconds: Option<u64>,
+}
+
+fn json(
+    answer: &Answer,
+    rejection: &Rejection,
+    resource: &Resource,
+    facts: &RequestFacts,
+    wait: Option<u64>,
+) -> Response<Bytes> {
+    let no_credential = answer.challenge == ChallengeKind::Plain;
+    let scopes = rejection.reason() == Reason::InsufficientScope;
+    let refusal = Refusal {
+        error: answer.error,
+        message: rejection.message(),
+        request_id: &facts.request_id,
+        resource_metadata: no_credential.then(|| resource.metadata_url()),
+        allowed_methods: no_credential.then_some(["oauth2"]),
+        required_scopes: scopes.then(|| rejection.required_scopes().iter().collect()),
+        missing_scopes: scopes.then(|| rejection.missing_scopes().iter().collect()),
+        retry_after_seconds: wait,
+    };
+    // Strings and numbers always serialize; should they not, the headers still say it all.
+    let body = serde_json::to_vec(&refusal).unwrap_or_default();
+    let mut response = Response::new(body.into());
+    *response.status_mut() = answer.status;
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// A trailers-only response: HTTP 200, the status among the headers, no body
+/// (<https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>).
+fn grpc(answer: &Answer, rejection: &Rejection, wait: Option<u64>) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    headers.insert(
+        GRPC_STATUS,
+        HeaderValue::from(u16::from(answer.grpc.number())),
+    );
+    insert_text(headers, GRPC_MESSAGE, &percent_encoded(rejection.message()));
+    if let Some(seconds) = wait {
+        headers.insert(
+            GRPC_RETRY_PUSHBACK,
+            HeaderValue::from(seconds.saturating_mul(1000)),
+        );
+    }
+    response
+}
+
+/// `grpc-message`: printable ASCII except `%` stands for itself.
+fn percent_encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b' '..=b'$' | b'&'..=b'~' => encoded.push(char::from(byte)),
+            // Writing to a String cannot fail.
+            _ => drop(write!(encoded, "%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
+/// `text` is printable ASCII; were it not, the header would be left out.
+fn insert_text(headers: &mut HeaderMap, name: HeaderName, text: &str) {
+    if let Ok(value) = HeaderValue::from_str(text) {
+        headers.insert(name, value);
+    }
+}

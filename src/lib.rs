@@ -23,6 +23,9 @@ pub mod testing;
 
 #[doc(inline)]
 pub use algorithm::SigningAlgorithm;
+#[cfg(feature = "client")]
+#[doc(inline)]
+pub use backend::{HttpClient, HttpClientBuilder};
 #[doc(inline)]
 pub use error::{BackendError, ConfigError};
 #[doc(inline)]

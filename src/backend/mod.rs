@@ -1,1 +1,6 @@
 //! Adapters: implementations of the ports.
+
+mod http;
+
+#[doc(inline)]
+pub use self::http::{HttpClient, HttpClientBuilder, HttpResponseFuture};

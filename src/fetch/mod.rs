@@ -5,7 +5,8 @@
 //! the default. Whatever the service is, every answer passes the rules of [`Document`]: the whole
 //! exchange within a deadline, no redirect followed, body and encoding bounded.
 
-// mod document;
+mod address;
+mod document;
 
 use std::fmt;
 use std::future::Future;
@@ -21,7 +22,8 @@ use tower_service::Service;
 
 use crate::error::{BackendError, BoxError};
 
-// pub(crate) use document::Document;
+pub(crate) use address::{check_url, is_loopback_host, literal};
+pub(crate) use document::{Document, FetchFailure, Limits, get};
 
 /// The body of an answer, whatever the service behind the port calls it.
 pub type FetchBody = UnsyncBoxBody<Bytes, BoxError>;

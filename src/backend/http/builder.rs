@@ -126,7 +126,7 @@ impl HttpClientBuilder {
         if let Err(error) = &tls {
             problems.add("tls", error, "the aws-lc-rs provider cannot be used");
         }
-        problems.into_result()?;
+        problems.or(Some(()))?;
         Ok(self.assemble(tls, proxy))
     }
 

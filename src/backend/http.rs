@@ -58,7 +58,6 @@ impl HttpClient {
     }
 
     /// A client to be configured.
-    #[must_use]
     pub fn builder() -> HttpClientBuilder {
         HttpClientBuilder::new()
     }

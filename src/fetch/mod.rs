@@ -2,7 +2,7 @@
 //!
 //! [`Fetch`] is implemented for every suitable `tower::Service`, so timeouts, concurrency limits,
 //! proxies and tracing are the ordinary Tower layers around it. `HttpClient` (feature `client`) is
-//! the default. Whatever the service is, every answer passes the rules of [`Document`]: the whole
+//! the default. Whatever the service is, every answer passes the same rules: the whole
 //! exchange within a deadline, no redirect followed, body and encoding bounded.
 
 mod address;

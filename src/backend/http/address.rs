@@ -69,11 +69,13 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 }
 
 fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
-    let [_, _, a, b, c, d, .., w, x, y, z] = address.octets();
+    let whole = address.to_bits();
+    // The low 32 bits of a shifted address always fit.
+    let at = |shift: u32| u32::try_from((whole >> shift) & 0xffff_ffff).map(Ipv4Addr::from_bits);
     if NAT64.contains(&address) {
-        Some(Ipv4Addr::new(w, x, y, z))
+        at(0).ok()
     } else if SIX_TO_FOUR.contains(&address) {
-        Some(Ipv4Addr::new(a, b, c, d))
+        at(80).ok()
     } else {
         None
     }

@@ -50,6 +50,8 @@ pub(crate) struct Document {
 #[derive(Debug)]
 pub(crate) struct FetchFailure {
     pub(crate) error: BackendError,
+    /// The status of the answer, if there was one and it was not 200.
+    pub(crate) status: Option<StatusCode>,
     /// `Retry-After` of the answer in its seconds form, at most 5 minutes. Its date form is not
     /// read: back-off is ours anyway, and a date would make it depend on the issuer's clock.
     pub(crate) retry_after: Option<Duration>,
@@ -59,6 +61,7 @@ pub(crate) struct FetchFailure {
 #[derive(Debug, PartialEq, Eq)]
 struct Failure {
     message: String,
+    status: Option<StatusCode>,
     retry_after: Option<Duration>,
 }
 
@@ -66,6 +69,7 @@ impl From<String> for Failure {
     fn from(message: String) -> Self {
         Self {
             message,
+            status: None,
             retry_after: None,
         }
     }
@@ -93,6 +97,7 @@ pub(crate) async fn get(
     };
     outcome.map_err(|failure| FetchFailure {
         error: BackendError::new(format!("GET {}: {}", shown(url), failure.message)),
+        status: failure.status,
         retry_after: failure.retry_after,
     })
 }
@@ -129,6 +134,7 @@ async fn exchange(
     if head.status != StatusCode::OK {
         return Err(Failure {
             message: refused_status(head.status),
+            status: Some(head.status),
             retry_after: head::retry_after(&head.headers),
         });
     }

@@ -53,7 +53,11 @@ pub(super) fn page(state: &State, asked: &Asked, id: &str) -> Response<Bytes> {
         id = escape_html(id),
         users = users(state),
     );
-    let form_action = format!("'self' {}", destination(&asked.redirect_uri));
+    let form_action = match destination(&asked.redirect_uri) {
+        // CSP has no way to write an IPv6 address.
+        ipv6 if ipv6.contains('[') => "'self' http:".to_owned(),
+        destination => format!("'self' {destination}"),
+    };
     document(
         StatusCode::OK,
         &format!("Allow {name}?"),
@@ -76,18 +80,18 @@ fn users(state: &State) -> String {
     for (index, user) in state.settings().users.iter().enumerate() {
         let subject = escape_html(&user.subject);
         let checked = if index == 0 { " checked" } else { "" };
-        rows.push_str(&format!(
-            "<label><input type=\"radio\" name=\"user\" value=\"{subject}\"{checked}> {subject}</label>\n"
-        ));
+        rows += "<label><input type=\"radio\" name=\"user\" value=\"";
+        rows += &[&subject, "\"", checked, "> ", &subject, "</label>\n"].concat();
     }
     rows
 }
 
 fn definitions(items: &[String]) -> String {
-    items
-        .iter()
-        .map(|item| format!("<dd><code>{}</code></dd>", escape_html(item)))
-        .collect()
+    let mut rows = String::new();
+    for item in items {
+        rows += &["<dd><code>", &escape_html(item), "</code></dd>"].concat();
+    }
+    rows
 }
 
 /// The origin of a redirect URI, or the scheme of one that has none, as CSP writes it. Browsers

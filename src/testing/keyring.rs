@@ -90,7 +90,7 @@ impl Keyring {
 
     /// The key set document (RFC 7517 §5).
     pub(super) fn jwks(&self) -> Value {
-        json!({"keys": self.published_keys().map(|key| key.jwk()).collect::<Vec<_>>()})
+        json!({"keys": self.published_keys().map(SigningKey::jwk).collect::<Vec<_>>()})
     }
 
     pub(super) fn signer(&self) -> Arc<SigningKey> {

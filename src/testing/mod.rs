@@ -25,6 +25,7 @@
 #![expect(
     clippy::expect_used,
     clippy::panic,
+    clippy::indexing_slicing,
     reason = "a test's mistake should end the test, loudly"
 )]
 

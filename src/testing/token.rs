@@ -255,6 +255,9 @@ impl TokenBuilder {
         if let Value::Object(defaults) = defaults {
             claims.extend(defaults);
         }
+        if settings.baseline_scopes.is_empty() {
+            claims.remove("scope");
+        }
         claims.extend(settings.claims.clone());
         let subject = match self.claims.get("sub") {
             Some(Some(Value::String(subject))) => subject,
@@ -293,7 +296,7 @@ const P256_ORDER: [u8; 32] = [
 ];
 
 /// Subtracts s, the second half of a P-256 signature, from the group's order.
-fn replace_by_twin(signature: &mut [u8]) {
+pub(super) fn replace_by_twin(signature: &mut [u8]) {
     let Some((_, s)) = signature.split_at_mut_checked(32) else {
         return;
     };

@@ -1,0 +1,13 @@
+//! Signed tokens: strict text, strict header, keys and signatures (RFC 7515, 7517, 7518, 8037).
+//! Pure: no clock, no I/O, no logging. Claims are the next rank's business.
+
+pub(crate) mod compact;
+pub(crate) mod json;
+mod jwk;
+mod key_set;
+mod known_answers;
+mod verify;
+
+pub(crate) use key_set::{Candidates, Dropped, Found, KeySet, ParsedKeys, is_key_id};
+pub(crate) use known_answers::known_answers;
+pub(crate) use verify::{CRYPTO, PublicKey};

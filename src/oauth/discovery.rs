@@ -1,0 +1,209 @@
+//! Where an issuer's keys are: authorization server metadata (RFC 8414, OpenID Connect Discovery).
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use serde::Deserialize;
+use url::Url;
+
+use crate::error::BackendError;
+use crate::fetch::{DynFetch, FetchFailure, Limits, check_url, get};
+use crate::issuer::Issuer;
+
+/// How long an answer is used without asking again.
+const FRESH: Duration = Duration::from_secs(3600);
+/// How long it is used while the issuer does not give a better one.
+const STALE: Duration = Duration::from_secs(24 * 3600);
+
+/// The members we read. Everything else an issuer announces narrows nothing we enforce ourselves.
+#[derive(Deserialize)]
+struct Metadata {
+    issuer: String,
+    jwks_uri: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+struct Located {
+    jwks_uri: Url,
+    at: Duration,
+}
+
+/// Finds and remembers one issuer's `jwks_uri`.
+#[derive(Debug)]
+pub(super) struct Discovery {
+    identifier: String,
+    configured: Option<String>,
+    located: Mutex<Option<Located>>,
+    /// The keys could not be had from there, so the next search asks again.
+    suspect: AtomicBool,
+}
+
+impl Discovery {
+    pub(super) fn new(issuer: &Issuer) -> Self {
+        Self {
+            identifier: issuer.identifier.clone(),
+            configured: issuer.jwks_uri.clone(),
+            located: Mutex::new(None),
+            suspect: false.into(),
+        }
+    }
+
+    /// The URL of the key set. `now` is monotonic time.
+    ///
+    /// # Errors
+    ///
+    /// [`FetchFailure`] if no metadata document is right and none was within the last 24 hours.
+    pub(super) async fn jwks_uri(
+        &self,
+        fetch: &DynFetch,
+        now: Duration,
+    ) -> Result<Url, FetchFailure> {
+        if let Some(configured) = &self.configured {
+            return usable_url(configured).map_err(wrong);
+        }
+        let known = self.known();
+        let age = known
+            .as_ref()
+            .map_or(Duration::MAX, |known| now.saturating_sub(known.at));
+        let suspect = self.suspect.load(Ordering::Relaxed);
+        match known {
+            Some(known) if age < FRESH && !suspect => Ok(known.jwks_uri),
+            known => match self.search(fetch).await {
+                Ok(jwks_uri) => {
+                    self.remember(&jwks_uri, known.as_ref(), now);
+                    Ok(jwks_uri)
+                }
+                Err(failure) => known
+                    .filter(|_| age < STALE)
+                    .map(|known| self.fall_back(known, &failure))
+                    .ok_or(failure),
+            },
+        }
+    }
+
+    /// The key set could not be read where the metadata said it is.
+    pub(super) fn doubt(&self) {
+        self.suspect.store(true, Ordering::Relaxed);
+    }
+
+    fn known(&self) -> Option<Located> {
+        self.located
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn remember(&self, jwks_uri: &Url, before: Option<&Located>, now: Duration) {
+        if let Some(before) = before.filter(|before| before.jwks_uri.host() != jwks_uri.host()) {
+            tracing::warn!(
+                target: super::keys::TARGET,
+                issuer = %self.identifier,
+                before = before.jwks_uri.host_str(),
+                now = jwks_uri.host_str(),
+                "the issuer moved its keys to another host"
+            );
+        }
+        let located = Located {
+            jwks_uri: jwks_uri.clone(),
+            at: now,
+        };
+        *self.located.lock().unwrap_or_else(PoisonError::into_inner) = Some(located);
+        self.suspect.store(false, Ordering::Relaxed);
+    }
+
+    fn fall_back(&self, known: Located, failure: &FetchFailure) -> Url {
+        tracing::warn!(
+            target: super::keys::TARGET,
+            issuer = %self.identifier,
+            cause = %failure.error,
+            "the issuer's metadata cannot be read; its last known key location is used"
+        );
+        known.jwks_uri
+    }
+
+    /// Asks the standard places in order (KEY-1). A place that does not have the document, or has
+    /// another one, is passed over; an issuer that does not answer is not asked again elsewhere.
+    async fn search(&self, fetch: &DynFetch) -> Result<Url, FetchFailure> {
+        let issuer = usable_url(&self.identifier).map_err(wrong)?;
+        let mut first_problem = None;
+        for place in places(&issuer) {
+            let problem = match get(fetch, &place, Limits::default()).await {
+                Ok(document) => match self.read(&document.body) {
+                    Ok(jwks_uri) => return Ok(jwks_uri),
+                    Err(problem) => wrong(BackendError::with_source(
+                        format!("the metadata at {place} cannot be used"),
+                        problem,
+                    )),
+                },
+                Err(failure) if !is_elsewhere(&failure) => return Err(failure),
+                Err(failure) => failure,
+            };
+            // A document that is there but wrong tells more than one that is not there.
+            match &first_problem {
+                Some(FetchFailure { status: None, .. }) => {}
+                Some(_) if problem.status.is_some() => {}
+                _ => first_problem = Some(problem),
+            }
+        }
+        Err(first_problem.unwrap_or_else(|| wrong(BackendError::new("no place to ask"))))
+    }
+
+    fn read(&self, body: &[u8]) -> Result<Url, BackendError> {
+        let metadata: Metadata = serde_json::from_slice(body)
+            .map_err(|error| BackendError::with_source("not a metadata document", error))?;
+        if metadata.issuer != self.identifier {
+            let named: String = metadata.issuer.chars().take(200).collect();
+            return Err(BackendError::new(format!(
+                "it is for the issuer {named:?}, but {:?} is configured; they must be identical (RFC 8414 §3.3)",
+                self.identifier
+            )));
+        }
+        let jwks_uri = metadata.jwks_uri.ok_or_else(|| {
+            BackendError::new("it has no jwks_uri; configure one with Issuer::jwks_uri")
+        })?;
+        usable_url(&jwks_uri)
+    }
+}
+
+fn wrong(error: BackendError) -> FetchFailure {
+    FetchFailure {
+        error,
+        status: None,
+        retry_after: None,
+    }
+}
+
+/// Whether the answer says that the document is not at this place. "Too busy" does not.
+fn is_elsewhere(failure: &FetchFailure) -> bool {
+    failure.status.is_some_and(|status| {
+        status.is_client_error() && !matches!(status.as_u16(), 408 | 425 | 429)
+    })
+}
+
+fn usable_url(text: &str) -> Result<Url, BackendError> {
+    let url = Url::parse(text)
+        .map_err(|error| BackendError::with_source(format!("{text:?} is not a URL"), error))?;
+    check_url(&url).map_err(|problem| BackendError::new(format!("{text:?}: {problem}")))?;
+    Ok(url)
+}
+
+/// The well-known places for an issuer, in the order MCP prescribes.
+fn places(issuer: &Url) -> Vec<Url> {
+    // RFC 8414 §3.1: a terminating slash is removed before anything is inserted or appended.
+    let path = issuer.path().trim_end_matches('/').to_owned();
+    let at = |path: String| {
+        let mut url = issuer.clone();
+        url.set_path(&path);
+        url.set_query(None);
+        url
+    };
+    let mut places = vec![
+        at(format!("/.well-known/oauth-authorization-server{path}")),
+        at(format!("/.well-known/openid-configuration{path}")),
+    ];
+    if !path.is_empty() {
+        places.push(at(format!("{path}/.well-known/openid-configuration")));
+    }
+    places
+}

@@ -1,0 +1,209 @@
+//! The detached task that asks the issuer.
+
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use tokio::runtime::Handle;
+
+use super::attempts::Step;
+use super::snapshot::Snapshot;
+use super::{KeySource, TARGET, millis};
+use crate::error::BackendError;
+use crate::fetch::{FetchFailure, Limits, get};
+use crate::jose::{Dropped, KeySet, ParsedKeys};
+
+/// A whole attempt: metadata and keys.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// How long nobody asks before the retry loop gives up. The next request starts anew.
+const IDLE: Duration = Duration::from_secs(300);
+
+/// Runs the attempt that [`begin`](super::Attempts::begin) recorded, and retries if it fails.
+pub(super) fn spawn(source: &Arc<KeySource>, runtime: &Handle, now: Duration) {
+    // Made before the task, so that a task dropped unpolled ends the attempt too.
+    let underway = Underway::new(source, now);
+    runtime.spawn(async move {
+        if let Some(retrying) = underway.run().await {
+            retrying.run().await;
+        }
+    });
+}
+
+/// An attempt under way. However it ends, waiters are told.
+struct Underway {
+    source: Option<Arc<KeySource>>,
+    started: Duration,
+}
+
+impl Underway {
+    fn new(source: &Arc<KeySource>, started: Duration) -> Self {
+        Self {
+            source: Some(Arc::clone(source)),
+            started,
+        }
+    }
+
+    /// Asks, and records the result. `Some` if this task is now the one that retries.
+    async fn run(mut self) -> Option<Retrying> {
+        let source = Arc::clone(self.source.as_ref()?);
+        // The `Fetch` is the user's: its panic is a failed attempt, nothing more.
+        let asked = AssertUnwindSafe(source.ask(self.started)).catch_unwind();
+        let outcome = match tokio::time::timeout(DEADLINE, asked).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => Err(failed("the Fetch panicked")),
+            Err(_) => Err(failed("no complete answer within 10 s")),
+        };
+        self.source = None;
+        source.finish(outcome);
+        let retries = source.attempts().claim_retry();
+        retries.then(|| Retrying(Some(Arc::downgrade(&source))))
+    }
+}
+
+impl Drop for Underway {
+    fn drop(&mut self) {
+        if let Some(source) = self.source.take() {
+            source.finish(Err(failed("the runtime ended the fetch")));
+        }
+    }
+}
+
+/// The role of the one retry loop. Holds the source weakly: whoever drops the last authenticator
+/// ends the loop.
+struct Retrying(Option<Weak<KeySource>>);
+
+impl Retrying {
+    async fn run(mut self) {
+        while let Some(source) = self.0.as_ref().and_then(Weak::upgrade) {
+            let now = source.clock.monotonic();
+            let step = source.attempts().retry(now, source.is_asked(now));
+            match step {
+                Step::Stop => {
+                    self.0 = None;
+                    return;
+                }
+                Step::Sleep(pause) => {
+                    drop(source);
+                    tokio::time::sleep(pause).await;
+                }
+                // This task has the role already, so the attempt cannot claim it.
+                Step::Attempt => drop(Underway::new(&source, now).run().await),
+            }
+        }
+    }
+}
+
+impl Drop for Retrying {
+    fn drop(&mut self) {
+        if let Some(source) = self.0.take().and_then(|weak| weak.upgrade()) {
+            source.attempts().abandon_retry();
+        }
+    }
+}
+
+impl KeySource {
+    fn is_asked(&self, now: Duration) -> bool {
+        let asked = self.asked.load(Ordering::Relaxed);
+        millis(now).saturating_sub(asked) < millis(IDLE)
+    }
+
+    async fn ask(&self, now: Duration) -> Result<Snapshot, FetchFailure> {
+        let jwks_uri = self.discovery.jwks_uri(&self.fetch, now).await?;
+        let document = get(&self.fetch, &jwks_uri, Limits::default())
+            .await
+            .inspect_err(|_| self.discovery.doubt())?;
+        let parsed = KeySet::parse(&document.body, &self.issuer.algorithms);
+        let ParsedKeys { mut keys, dropped } = parsed.map_err(|error| {
+            self.discovery.doubt();
+            failed_with(BackendError::with_source(
+                format!("the keys at {jwks_uri} cannot be used"),
+                error,
+            ))
+        })?;
+        self.report_dropped(&dropped);
+        if let Some(old) = self.snapshot.load().as_deref() {
+            keys.inherit(&old.keys);
+        }
+        let freshness = self.issuer.freshness;
+        Ok(Snapshot::new(
+            keys,
+            now,
+            document.max_age,
+            freshness,
+            random(),
+        ))
+    }
+
+    fn finish(&self, outcome: Result<Snapshot, FetchFailure>) {
+        let now = self.clock.monotonic();
+        match outcome {
+            Ok(snapshot) => self.accept(snapshot, now),
+            Err(failure) => {
+                let cause = Arc::new(failure.error);
+                tracing::warn!(
+                    target: TARGET,
+                    issuer = %self.issuer.identifier,
+                    %cause,
+                    "keys not refreshed; those known so far are kept"
+                );
+                self.attempts()
+                    .fail(now, cause, failure.retry_after, random());
+            }
+        }
+        self.ended
+            .send_modify(|ended| *ended = ended.wrapping_add(1));
+    }
+
+    fn accept(&self, snapshot: Snapshot, now: Duration) {
+        let issuer = self.issuer.identifier.as_str();
+        let keys = snapshot.keys.len();
+        let snapshot = Arc::new(snapshot);
+        let old = self.snapshot.swap(Some(Arc::clone(&snapshot)));
+        for kid in old
+            .iter()
+            .flat_map(|old| old.keys.lost_in_use(&snapshot.keys))
+        {
+            tracing::warn!(target: TARGET, issuer, kid, "jwks.in_use_key_removed");
+        }
+        let failed_before = self.attempts().succeed(now);
+        if failed_before > 0 {
+            tracing::info!(target: TARGET, issuer, keys, failed_before, "keys refreshed; recovered");
+        } else {
+            tracing::info!(target: TARGET, issuer, keys, "keys refreshed");
+        }
+    }
+
+    fn report_dropped(&self, dropped: &[Dropped]) {
+        let issuer = self.issuer.identifier.as_str();
+        for Dropped { index, kid, defect } in dropped {
+            let (kid, reason) = (kid.as_deref(), defect.reason);
+            if defect.alert {
+                tracing::error!(target: TARGET, issuer, index, kid, reason, "key refused");
+            } else {
+                tracing::debug!(target: TARGET, issuer, index, kid, reason, "key left out");
+            }
+        }
+    }
+}
+
+fn failed(message: &str) -> FetchFailure {
+    failed_with(BackendError::new(message))
+}
+
+fn failed_with(error: BackendError) -> FetchFailure {
+    FetchFailure {
+        error,
+        status: None,
+        retry_after: None,
+    }
+}
+
+/// For spreading load, not for secrets: the standard library seeds its hashers from the system.
+fn random() -> u64 {
+    RandomState::new().hash_one(0_u8)
+}

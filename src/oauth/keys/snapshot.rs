@@ -1,0 +1,70 @@
+//! The keys as they were at one moment, and how far that moment may be trusted.
+
+use std::time::Duration;
+
+use crate::issuer::Freshness;
+use crate::jose::KeySet;
+
+const MIN_LIFETIME: Duration = Duration::from_secs(60);
+const MAX_LIFETIME: Duration = Duration::from_secs(3600);
+
+/// Where in its life a snapshot is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    Fresh,
+    /// Still fresh, but it is time to ask for the next.
+    Due,
+    /// To be used only while the issuer is known to be failing.
+    Stale,
+    Expired,
+}
+
+#[derive(Debug)]
+pub(super) struct Snapshot {
+    pub(super) keys: KeySet,
+    taken: Duration,
+    due: Duration,
+    lifetime: Duration,
+    stale: Duration,
+}
+
+impl Snapshot {
+    /// Keys asked for at `taken`. `random` moves the moment of the next refresh by up to 10 % of
+    /// it, so that a fleet that started together does not ask together.
+    pub(super) fn new(
+        keys: KeySet,
+        taken: Duration,
+        max_age: Option<Duration>,
+        freshness: Freshness,
+        random: u64,
+    ) -> Self {
+        let lifetime = max_age
+            .unwrap_or(freshness.lifetime)
+            .clamp(MIN_LIFETIME, MAX_LIFETIME);
+        let per_mille = 720 + u32::try_from(random % 161).unwrap_or(0);
+        Self {
+            keys,
+            taken,
+            due: lifetime.saturating_mul(per_mille) / 1000,
+            lifetime,
+            stale: freshness.stale,
+        }
+    }
+
+    pub(super) fn age(&self, now: Duration) -> Duration {
+        now.saturating_sub(self.taken)
+    }
+
+    pub(super) fn phase(&self, now: Duration) -> Phase {
+        let age = self.age(now);
+        if age < self.due {
+            Phase::Fresh
+        } else if age < self.lifetime {
+            Phase::Due
+        } else if age < self.lifetime.saturating_add(self.stale) {
+            Phase::Stale
+        } else {
+            Phase::Expired
+        }
+    }
+}

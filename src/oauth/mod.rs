@@ -1,0 +1,6 @@
+//! Access tokens of authorization servers: their keys, their claims.
+
+pub(crate) mod claims;
+mod discovery;
+pub(crate) mod jwt;
+pub(crate) mod keys;

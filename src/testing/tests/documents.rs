@@ -122,7 +122,7 @@ async fn keys_rotate_overlapping_abruptly_and_hidden() {
         assert_eq!(kids(&subject.jwks().await), [&third, &fourth]);
         issuer.withdraw(&third);
         assert_eq!(kids(&subject.jwks().await), [&fourth]);
-        assert_eq!(issuer.kids(), [fourth.clone()]);
+        assert_eq!(issuer.kids(), [fourth.as_str()]);
         assert_eq!(subject.jwks().await["keys"][0], issuer.public_jwk(&fourth));
         assert_eq!(issuer.hits().jwks, 6);
         issuer.reset_hits();
@@ -211,4 +211,23 @@ async fn the_last_handle_ends_the_server() {
         tokio::task::yield_now().await;
     }
     panic!("{address} is still open");
+}
+
+#[tokio::test]
+async fn an_issuer_can_come_back_on_its_port() {
+    let issuer = TestIssuer::start().await.unwrap();
+    let (url, port) = (issuer.url().to_owned(), issuer.local_addr().unwrap().port());
+    let taken = TestIssuer::builder().port(port).start().await;
+    assert_eq!(taken.unwrap_err().kind(), std::io::ErrorKind::AddrInUse);
+    drop(issuer);
+    for _ in 0..1000 {
+        if let Ok(again) = TestIssuer::builder().port(port).start().await {
+            assert_eq!(again.url(), url);
+            let answer = Wire::socket().get(&again.endpoint("/jwks")).await;
+            assert_eq!(answer.status(), StatusCode::OK);
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+    panic!("port {port} never came free");
 }

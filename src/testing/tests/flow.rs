@@ -136,7 +136,11 @@ async fn the_port_is_free_on_loopback_only() {
     let setup = |b: TestIssuerBuilder| {
         b.public_client(
             "desktop",
-            ["http://127.0.0.1/callback", "https://app.example/cb"],
+            [
+                "http://127.0.0.1/callback",
+                "https://app.example/cb",
+                "http://lan.example/cb",
+            ],
         )
     };
     for subject in both(setup).await {
@@ -149,8 +153,9 @@ async fn the_port_is_free_on_loopback_only() {
             StatusCode::FOUND
         );
         assert_eq!(status("https://app.example/cb").await, StatusCode::FOUND);
-        let moved = "https://app.example:8443/cb";
-        assert_eq!(status(moved).await, StatusCode::BAD_REQUEST);
+        for moved in ["https://app.example:8443/cb", "http://lan.example:81/cb"] {
+            assert_eq!(status(moved).await, StatusCode::BAD_REQUEST, "{moved}");
+        }
     }
 }
 

@@ -4,6 +4,7 @@ mod documents;
 mod faults;
 mod flow;
 mod grants;
+mod registration;
 mod tokens;
 
 use std::collections::HashMap;
@@ -29,13 +30,13 @@ pub(super) const VERIFIER: &str = "correct-horse-battery-staple-correct-horse-ba
 /// How a test reaches the issuer.
 #[derive(Clone)]
 pub(super) enum Wire {
-    Socket(Client<HttpConnector, Full<Bytes>>),
+    Socket(Box<Client<HttpConnector, Full<Bytes>>>),
     Process(TestFetch),
 }
 
 impl Wire {
     pub(super) fn socket() -> Self {
-        Self::Socket(Client::builder(TokioExecutor::new()).build_http())
+        Self::Socket(Box::new(Client::builder(TokioExecutor::new()).build_http()))
     }
 
     pub(super) async fn send(&self, request: Request<Full<Bytes>>) -> Result<Answer, String> {

@@ -98,7 +98,11 @@ fn at_root<'r>(resources: &'r [Resource], uri: &Uri) -> Option<&'r Resource> {
 }
 
 fn is_slash_twin(own: &str, requested: &str) -> bool {
-    own.strip_suffix('/') == Some(requested) || requested.strip_suffix('/') == Some(own)
+    match own.strip_suffix('/') {
+        Some("") => false,
+        Some(bare) => bare == requested,
+        None => requested.strip_suffix('/') == Some(own),
+    }
 }
 
 fn document(resource: &Resource, method: &Method) -> Response<Bytes> {
@@ -141,13 +145,16 @@ fn document(resource: &Resource, method: &Method) -> Response<Bytes> {
 /// A strict client refuses a document for `/mcp` when it called `/mcp/` (RFC 9728 §3.3), so the
 /// twin is not served but leads to the identifier; 308 keeps method and body.
 fn redirect(resource: &Resource) -> Response<Bytes> {
-    let location = HeaderValue::from_str(resource.identifier()).or_else(|_| {
-        // The identifier has letters that no header can carry; the metadata URL is encoded.
+    let location = if resource.identifier().is_ascii() {
+        HeaderValue::from_str(resource.identifier())
+    } else {
+        // A Location is a URI; the metadata URL is the identifier percent-encoded, plus the
+        // well-known string.
         let encoded = resource
             .metadata_url()
             .replacen(Resource::ROOT_METADATA_PATH, "", 1);
         HeaderValue::from_str(&encoded)
-    });
+    };
     let mut response = Response::new(Bytes::new());
     *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
     if let Ok(location) = location {
@@ -226,3 +233,6 @@ where
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

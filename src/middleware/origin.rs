@@ -120,9 +120,15 @@ fn without_port<'h>(resource: &Resource, host: &'h [u8]) -> &'h [u8] {
 /// that the scheme implies may be written out; nothing else is lenient, least of all a suffix.
 pub(crate) fn is_listed_origin(resource: &Resource, origin: &HeaderValue) -> bool {
     let origin = origin.as_bytes();
-    let implied: &[u8] = match origin {
-        [b'h' | b'H', _, _, _, b's' | b'S', ..] => b":443",
-        _ => b":80",
+    let starts_with = |scheme: &[u8]| {
+        origin
+            .get(..scheme.len())
+            .is_some_and(|head| head.eq_ignore_ascii_case(scheme))
+    };
+    let implied: &[u8] = match () {
+        () if starts_with(b"https://") => b":443",
+        () if starts_with(b"http://") => b":80",
+        () => b"",
     };
     let origin = origin.strip_suffix(implied).unwrap_or(origin);
     resource
@@ -211,3 +217,6 @@ where
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -167,3 +167,6 @@ fn insert_text(headers: &mut HeaderMap, name: HeaderName, text: &str) {
         headers.insert(name, value);
     }
 }
+
+#[cfg(test)]
+mod tests;

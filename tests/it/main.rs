@@ -1,2 +1,4 @@
-#[test]
-fn a() {}
+//! Behaviour through the public API, one file per family of requirements.
+
+mod edge;
+mod prm;

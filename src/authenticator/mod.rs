@@ -202,7 +202,7 @@ impl Authenticator {
             Outcome::Wait(wait) => {
                 let (inner, token) = (self.0.clone(), SecretText::new(token));
                 let decision = async move {
-                    wait.await;
+                    wait.done().await;
                     match inner.validate(token.expose(), Attempt::AfterWait) {
                         Outcome::Decided(result) => inner.admit(result),
                         // A second wait is never granted; were it asked for, we could not know.

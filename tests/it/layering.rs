@@ -42,7 +42,8 @@ struct Source {
 impl Source {
     fn rank(&self) -> u8 {
         let module = self.name.split(['/', '.']).next().unwrap();
-        rank_of(module).unwrap_or_else(|| panic!("{}: give it a rank in tests/it/layering.rs", self.name))
+        rank_of(module)
+            .unwrap_or_else(|| panic!("{}: give it a rank in tests/it/layering.rs", self.name))
     }
 
     /// Lines of code outside comments and test modules.
@@ -54,12 +55,17 @@ impl Source {
     }
 
     fn is_test(&self) -> bool {
-        self.name.split('/').any(|step| step == "tests" || step == "tests.rs")
+        self.name
+            .split('/')
+            .any(|step| step == "tests" || step == "tests.rs")
     }
 }
 
 fn rank_of(module: &str) -> Option<u8> {
-    RANKS.iter().find(|(name, _)| *name == module).map(|(_, rank)| *rank)
+    RANKS
+        .iter()
+        .find(|(name, _)| *name == module)
+        .map(|(_, rank)| *rank)
 }
 
 fn sources() -> Vec<Source> {
@@ -69,7 +75,12 @@ fn sources() -> Vec<Source> {
     files
         .into_iter()
         .map(|path| Source {
-            name: path.strip_prefix(&root).unwrap().to_str().unwrap().replace('\\', "/"),
+            name: path
+                .strip_prefix(&root)
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .replace('\\', "/"),
             text: fs::read_to_string(&path).unwrap(),
         })
         .filter(|source| !source.is_test())
@@ -93,9 +104,13 @@ fn imports_point_to_lower_ranks_only() {
     for source in sources().iter().filter(|source| source.name != "lib.rs") {
         for line in source.code() {
             for imported in line.split("crate::").skip(1) {
-                let module: String =
-                    imported.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
-                let Some(rank) = rank_of(&module) else { continue };
+                let module: String = imported
+                    .chars()
+                    .take_while(|c| c.is_ascii_alphanumeric() || *c == '_')
+                    .collect();
+                let Some(rank) = rank_of(&module) else {
+                    continue;
+                };
                 let excused = EXCEPTIONS.contains(&(source.name.as_str(), module.as_str()));
                 if rank > source.rank() && !excused {
                     wrong.push(format!("{} imports {module}", source.name));
@@ -122,12 +137,25 @@ fn signatures_boxes_and_clocks_stand_only_where_they_belong() {
         for source in sources() {
             let used = source.code().any(|line| line.contains(word));
             let allowed = places.iter().any(|place| source.name.starts_with(place));
-            assert!(!used || allowed, "{word} in {}, allowed in {places:?}", source.name);
+            assert!(
+                !used || allowed,
+                "{word} in {}, allowed in {places:?}",
+                source.name
+            );
         }
     };
     only("jsonwebtoken::", &["jose/verify.rs"]);
     only("SystemTime::now", &["clock.rs"]);
-    only("Box::pin", &["authenticator/mod.rs", "fetch/mod.rs", "backend/", "testing/", "oauth/keys/"]);
+    only(
+        "Box::pin",
+        &[
+            "authenticator/mod.rs",
+            "fetch/mod.rs",
+            "backend/",
+            "testing/",
+            "oauth/keys/",
+        ],
+    );
     only("aws_lc_rs::", &["testing/", "jose/verify.rs"]);
 }
 
@@ -139,7 +167,11 @@ fn the_pure_ranks_do_no_io_and_do_not_wait() {
             continue;
         }
         for word in ["async fn", ".await", "tokio::", "Mutex", "std::net::Tcp"] {
-            assert!(!source.code().any(|line| line.contains(word)), "{word} in {}", source.name);
+            assert!(
+                !source.code().any(|line| line.contains(word)),
+                "{word} in {}",
+                source.name
+            );
         }
     }
 }
@@ -147,8 +179,18 @@ fn the_pure_ranks_do_no_io_and_do_not_wait() {
 #[test]
 fn there_is_no_unsafe_code_and_nothing_unfinished() {
     for source in sources() {
-        for word in ["unsafe ", "todo!(", "unimplemented!(", "allow(dead_code", "allow(unused"] {
-            assert!(!source.code().any(|line| line.contains(word)), "{word} in {}", source.name);
+        for word in [
+            "unsafe ",
+            "todo!(",
+            "unimplemented!(",
+            "allow(dead_code",
+            "allow(unused",
+        ] {
+            assert!(
+                !source.code().any(|line| line.contains(word)),
+                "{word} in {}",
+                source.name
+            );
         }
     }
 }

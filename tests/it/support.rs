@@ -57,8 +57,11 @@ impl World {
         trusted: impl FnOnce(Issuer) -> Issuer,
     ) -> Self {
         let clock = ManualClock::at(NOW);
-        let issuer =
-            TestIssuer::builder().url(I).clock(clock.clone()).algorithms(algorithms).in_process();
+        let issuer = TestIssuer::builder()
+            .url(I)
+            .clock(clock.clone())
+            .algorithms(algorithms)
+            .in_process();
         let resource = resource(
             ProtectedResource::new(R)
                 .issuer(trusted(Issuer::new(I)))
@@ -87,7 +90,9 @@ impl World {
         self.issuer.token(R)
     }
 
-    pub fn service(&self) -> impl Service<
+    pub fn service(
+        &self,
+    ) -> impl Service<
         Request<Empty<Bytes>>,
         Response = Response<tower_mcp_auth::middleware::ResponseBody<Full<Bytes>>>,
         Error = Infallible,
@@ -96,7 +101,11 @@ impl World {
     }
 
     pub async fn send(&self, request: http::request::Builder) -> Answer {
-        let response = self.service().oneshot(request.body(Empty::new()).unwrap()).await.unwrap();
+        let response = self
+            .service()
+            .oneshot(request.body(Empty::new()).unwrap())
+            .await
+            .unwrap();
         Answer::read(response).await
     }
 
@@ -157,7 +166,9 @@ impl Answer {
     }
 
     pub fn code(&self) -> &'static str {
-        self.rejection.as_ref().map_or("", |rejection| rejection.reason().code())
+        self.rejection
+            .as_ref()
+            .map_or("", |rejection| rejection.reason().code())
     }
 
     /// Refused as a bad token, for exactly this reason, without calling the inner service.
@@ -166,13 +177,27 @@ impl Answer {
         assert_eq!(self.code(), reason, "{:?} {:?}", self.status, self.body);
         assert_eq!(self.status, StatusCode::UNAUTHORIZED);
         assert_eq!(self.json()["error"], "invalid_token");
-        assert!(self.challenge().starts_with("Bearer error=\"invalid_token\""), "{}", self.challenge());
-        assert!(self.challenge().contains(&format!("resource_metadata=\"{P}\"")));
+        assert!(
+            self.challenge()
+                .starts_with("Bearer error=\"invalid_token\""),
+            "{}",
+            self.challenge()
+        );
+        assert!(
+            self.challenge()
+                .contains(&format!("resource_metadata=\"{P}\""))
+        );
     }
 
     #[track_caller]
     pub fn assert_let_in(&self) {
-        assert_eq!(self.status, StatusCode::OK, "{} {:?}", self.code(), self.body);
+        assert_eq!(
+            self.status,
+            StatusCode::OK,
+            "{} {:?}",
+            self.code(),
+            self.body
+        );
     }
 }
 
@@ -223,13 +248,21 @@ impl<B> Service<Request<B>> for Probe {
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        assert!(std::mem::take(&mut self.ready), "called without having been polled ready");
+        assert!(
+            std::mem::take(&mut self.ready),
+            "called without having been polled ready"
+        );
         self.seen.calls.fetch_add(1, Ordering::SeqCst);
         if let Some(value) = request.headers().get_all("authorization").iter().next() {
             self.seen.credential_forwarded.store(true, Ordering::SeqCst);
-            self.seen.sensitive.store(value.is_sensitive(), Ordering::SeqCst);
+            self.seen
+                .sensitive
+                .store(value.is_sensitive(), Ordering::SeqCst);
         }
-        let auth = request.extensions().get::<AuthContext>().expect("an AuthContext");
+        let auth = request
+            .extensions()
+            .get::<AuthContext>()
+            .expect("an AuthContext");
         let principal = auth.principal();
         let said = serde_json::json!({
             "subject": principal.subject().as_str(),

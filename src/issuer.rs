@@ -6,8 +6,9 @@
 
 use std::time::Duration;
 
-use url::{Host, Url};
+use url::Url;
 
+use crate::address::check_url;
 use crate::algorithm::SigningAlgorithm;
 use crate::error::Problems;
 use crate::profile::{AudienceRule, Profile};
@@ -280,52 +281,17 @@ impl Issuer {
     }
 }
 
-/// Whether a host is this machine itself, judged by its name alone.
-pub(crate) fn is_loopback(host: &Host<&str>) -> bool {
-    match host {
-        Host::Domain(name) => *name == "localhost",
-        Host::Ipv4(address) => address.is_loopback(),
-        Host::Ipv6(address) => address.is_loopback(),
-    }
-}
-
 /// Checks a URL that identifies a party: https (http on loopback), no user, no fragment.
 pub(crate) fn examine_url(field: &str, value: &str, problems: &mut Problems) -> Option<Url> {
-    let url = match Url::parse(value) {
-        Ok(url) => url,
-        Err(error) => {
-            problems.add(
-                field,
-                value,
-                format!("not a URL ({error}); write e.g. https://auth.example.com"),
-            );
-            return None;
-        }
-    };
-    let remedy = match (url.scheme(), url.host()) {
-        ("https", Some(_)) => None,
-        ("http", Some(host)) if is_loopback(&host) => None,
-        ("http", Some(_)) => {
-            Some("use https; http is accepted only for localhost, 127.0.0.0/8 and [::1]")
-        }
-        _ => Some("use an https URL with a host"),
-    };
-    let mut usable = true;
-    let mut refuse = |remedy: &str| {
-        problems.add(field, value, remedy);
-        usable = false;
-    };
-    if let Some(remedy) = remedy {
-        refuse(remedy);
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        refuse("remove the user name and password from the URL");
-    }
-    if url.fragment().is_some() {
-        refuse("remove the fragment (#…); identifiers have none (RFC 8707 §2)");
-    }
     if value.chars().any(|c| c.is_control() || c.is_whitespace()) {
-        refuse("remove white space and control characters");
+        // The parser would drop them silently, and the identifier would match no token.
+        problems.add(field, value, "remove white space and control characters");
+        return None;
     }
-    usable.then_some(url)
+    let url = Url::parse(value)
+        .map_err(|error| format!("not a URL ({error}); write e.g. https://auth.example.com"));
+    let checked = url.and_then(|url| check_url(&url).map(|()| url).map_err(str::to_owned));
+    checked
+        .map_err(|remedy| problems.add(field, value, remedy))
+        .ok()
 }

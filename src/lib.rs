@@ -89,6 +89,7 @@ compile_error!(
 
 // Modules in rank order: each imports only from ranks above it in this list.
 // Rank 0, vocabulary.
+mod address;
 pub mod algorithm;
 pub mod clock;
 pub mod error;

@@ -14,7 +14,8 @@ use http_body::Body;
 use http_body_util::{BodyExt, Full};
 use url::Url;
 
-use super::{DynFetch, FetchBody, check_url};
+use super::{DynFetch, FetchBody};
+use crate::address::check_url;
 use crate::error::BackendError;
 
 const AGENT: &str = concat!("tower-mcp-auth/", env!("CARGO_PKG_VERSION"));

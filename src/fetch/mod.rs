@@ -5,7 +5,6 @@
 //! the default. Whatever the service is, every answer passes the same rules: the whole
 //! exchange within a deadline, no redirect followed, body and encoding bounded.
 
-mod address;
 mod document;
 
 use std::fmt;
@@ -22,8 +21,7 @@ use tower_service::Service;
 
 use crate::error::{BackendError, BoxError};
 
-pub(crate) use address::{check_url, is_loopback_host, literal};
-pub(crate) use document::{Document, FetchFailure, Limits, get};
+pub(crate) use document::{FetchFailure, Limits, get};
 
 /// The body of an answer, whatever the service behind the port calls it.
 pub type FetchBody = UnsyncBoxBody<Bytes, BoxError>;

@@ -136,7 +136,7 @@ impl Judge<'_, '_> {
         }
     }
 
-    /// A NumericDate: a finite JSON number, fractions dropped, of a year people can write (T8).
+    /// A `NumericDate`: a finite JSON number, fractions dropped, of a year people can write (T8).
     fn time(&self, claim: &str) -> Result<Option<UnixTime>, Rejection> {
         match self.claims.get(claim) {
             None => Ok(None),

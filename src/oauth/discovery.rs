@@ -7,8 +7,9 @@ use std::time::Duration;
 use serde::Deserialize;
 use url::Url;
 
+use crate::address::check_url;
 use crate::error::BackendError;
-use crate::fetch::{DynFetch, FetchFailure, Limits, check_url, get};
+use crate::fetch::{DynFetch, FetchFailure, Limits, get};
 use crate::issuer::Issuer;
 
 /// How long an answer is used without asking again.

@@ -21,8 +21,8 @@ use tower::ServiceExt;
 use tower_service::Service;
 
 use super::address::is_public;
+use crate::address::{is_loopback_host, literal};
 use crate::error::BoxError;
-use crate::fetch::{is_loopback_host, literal};
 
 type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
 type Pending<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;

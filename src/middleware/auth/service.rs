@@ -118,7 +118,7 @@ pub(super) fn refuse(
     let (reason, note) = (rejection.reason().code(), rejection.note());
     let request_id = &facts.request_id;
     if let Some(cause) = rejection.cause() {
-        tracing::warn!(reason, %request_id, %cause, "request refused: a backend is out of reach");
+        tracing::warn!(reason, %request_id, cause = cause.report(), "request refused: a backend is out of reach");
     } else if rejection.reason().status().is_server_error() {
         tracing::error!(reason, %request_id, note, "request refused: internal failure");
     } else {

@@ -148,7 +148,7 @@ impl KeySource {
                 tracing::warn!(
                     target: TARGET,
                     issuer = %self.issuer.identifier,
-                    %cause,
+                    cause = cause.report(),
                     "keys not refreshed; those known so far are kept"
                 );
                 self.attempts()

@@ -1,10 +1,10 @@
-//! Which URLs may be fetched at all, judged on the text alone (KEY-3, T43).
+//! Which URLs may name a party or be fetched, judged on the text alone (KEY-3, PRM-16, T43).
 
 use std::net::IpAddr;
 
 use url::Url;
 
-/// Says why `url` must not be fetched, as a phrase that follows the URL in a message.
+/// Says why `url` can neither identify a party nor be fetched, and what to do about it.
 ///
 /// Plain `http` is for loopback only: there nobody stands between us and the issuer. Where a
 /// *name* leads is not decided here but at the dial, on the address really used.
@@ -17,13 +17,13 @@ pub(crate) fn check_url(url: &Url) -> Result<(), &'static str> {
         "https" => {}
         "http" if is_loopback_host(host) => {}
         "http" => return Err("plain http is accepted for loopback hosts only; use https"),
-        _ => return Err("only https URLs are fetched"),
+        _ => return Err("use an https URL"),
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err("the URL carries a user name or password; remove it");
     }
     if url.fragment().is_some() {
-        return Err("the URL has a fragment, which is never sent; remove it");
+        return Err("the URL has a fragment (#…), which is never sent; remove it");
     }
     Ok(())
 }

@@ -1,0 +1,145 @@
+//! A refusal as a value: what happened, and what the client may know of it.
+
+mod reason;
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error::BackendError;
+use crate::scope::ScopeSet;
+
+pub use reason::Reason;
+pub(crate) use reason::{Answer, ChallengeKind, GrpcCode};
+
+/// A refused request. Also put into the extensions of the answer, so that an outer layer can
+/// render its own body with `map_response`.
+#[derive(Clone, Debug)]
+pub struct Rejection {
+    reason: Reason,
+    message: Option<Cow<'static, str>>,
+    note: Option<Cow<'static, str>>,
+    required: ScopeSet,
+    missing: ScopeSet,
+    retry_after: Option<Duration>,
+    cause: Option<Arc<BackendError>>,
+}
+
+impl Rejection {
+    pub(crate) fn new(reason: Reason) -> Self {
+        Self {
+            reason,
+            message: None,
+            note: None,
+            required: ScopeSet::empty(),
+            missing: ScopeSet::empty(),
+            retry_after: None,
+            cause: None,
+        }
+    }
+
+    /// A detail for the operator, such as the name of the claim. Never a claim's value.
+    pub(crate) fn with_note(mut self, note: impl Into<Cow<'static, str>>) -> Self {
+        self.note = Some(note.into());
+        self
+    }
+
+    /// Replaces the table's message for the client.
+    pub(crate) fn with_message(mut self, message: impl Into<Cow<'static, str>>) -> Self {
+        self.message = Some(message.into());
+        self
+    }
+
+    pub(crate) fn with_retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
+    }
+
+    pub(crate) fn with_cause(mut self, cause: Arc<BackendError>) -> Self {
+        self.cause = Some(cause);
+        self
+    }
+
+    /// The token has `granted`, the request needs `required`.
+    pub(crate) fn insufficient_scope(granted: &ScopeSet, required: &ScopeSet) -> Self {
+        let missing = granted.missing(required);
+        Self {
+            message: Some(
+                format!("This request needs {required}; the access token lacks {missing}").into(),
+            ),
+            required: required.clone(),
+            missing,
+            ..Self::new(Reason::InsufficientScope)
+        }
+    }
+
+    /// Why, precisely.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        self.reason
+    }
+
+    /// What the client is told.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        match &self.message {
+            Some(message) => message,
+            None => self.reason.answer().message,
+        }
+    }
+
+    /// A detail for the operator's log, such as the name of the claim. Not for clients.
+    #[must_use]
+    pub fn note(&self) -> Option<&str> {
+        self.note.as_deref()
+    }
+
+    /// All scopes the request needs; empty unless the reason is [`Reason::InsufficientScope`].
+    #[must_use]
+    pub fn required_scopes(&self) -> &ScopeSet {
+        &self.required
+    }
+
+    /// Those of them the token lacks.
+    #[must_use]
+    pub fn missing_scopes(&self) -> &ScopeSet {
+        &self.missing
+    }
+
+    /// When trying again makes sense, for 503 answers.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
+    /// The failure of ours behind a 503, for the operator's log.
+    #[must_use]
+    pub fn cause(&self) -> Option<&BackendError> {
+        self.cause.as_deref()
+    }
+}
+
+impl From<Reason> for Rejection {
+    fn from(reason: Reason) -> Self {
+        Self::new(reason)
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.reason.code())?;
+        match &self.note {
+            Some(note) => write!(f, " ({note})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Rejection {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.cause
+            .as_deref()
+            .map(|cause| -> &(dyn std::error::Error + 'static) { cause })
+    }
+}

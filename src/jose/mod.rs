@@ -1,10 +1,12 @@
 //! Keys and signatures (RFC 7515, 7517, 7518, 8037). Pure: no clock, no I/O, no logging.
 
+mod document;
 mod jwk;
 mod key_set;
 mod known_answers;
 mod verify;
 
+pub(crate) use document::read;
 pub(crate) use key_set::{Candidates, Dropped, Found, KeySet, ParsedKeys, is_key_id};
 pub(crate) use known_answers::known_answers;
 pub(crate) use verify::{CRYPTO, PublicKey};

@@ -10,6 +10,7 @@ use url::Url;
 use crate::error::BackendError;
 use crate::fetch::{DynFetch, FetchFailure, Limits, check_url, get};
 use crate::issuer::Issuer;
+use crate::jose::read;
 
 /// How long an answer is used without asking again.
 const FRESH: Duration = Duration::from_secs(3600);
@@ -150,8 +151,7 @@ impl Discovery {
     }
 
     fn read(&self, body: &[u8]) -> Result<Url, BackendError> {
-        let metadata: Metadata = serde_json::from_slice(body)
-            .map_err(|error| BackendError::with_source("not a metadata document", error))?;
+        let metadata: Metadata = read(body)?;
         if metadata.issuer != self.identifier {
             let named: String = metadata.issuer.chars().take(200).collect();
             return Err(BackendError::new(format!(

@@ -74,7 +74,7 @@ mod tests {
             ("http://[::ffff:127.0.0.1]/", "loopback"),
             ("http://10.0.0.7/", "loopback"),
             ("http://0.0.0.0/", "loopback"),
-            ("ftp://auth.example.com/", "only https"),
+            ("ftp://auth.example.com/", "https"),
             ("file:///etc/passwd", "no host"),
             ("data:application/json,{}", "no host"),
             ("https://user@auth.example.com/", "user name"),

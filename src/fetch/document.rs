@@ -130,7 +130,7 @@ async fn exchange(
     let response = fetch
         .send(request)
         .await
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| error.report())?;
     let (head, body) = response.into_parts();
     if head.status != StatusCode::OK {
         return Err(Failure {
@@ -173,7 +173,7 @@ async fn read(mut body: FetchBody, cap: usize) -> Result<Bytes, String> {
             return Ok(read.freeze());
         };
         let frame = frame.map_err(|error| {
-            BackendError::with_source("the body broke off before its end", error).to_string()
+            BackendError::with_source("the body broke off before its end", error).report()
         })?;
         // Trailers are not data: nothing in a key document depends on them.
         let Ok(data) = frame.into_data() else {

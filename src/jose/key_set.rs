@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::document::read;
 use super::jwk::{Defect, Jwk};
 use super::verify::PublicKey;
 use crate::algorithm::SigningAlgorithm;
@@ -102,8 +103,7 @@ impl KeySet {
         body: &[u8],
         allowed: &[SigningAlgorithm],
     ) -> Result<ParsedKeys, BackendError> {
-        let document: Document = serde_json::from_slice(body)
-            .map_err(|error| BackendError::with_source("not a JSON Web Key Set", error))?;
+        let document: Document = read(body)?;
         if document.keys.len() > MAX_ENTRIES {
             return Err(BackendError::new(format!(
                 "the key set has {} entries; at most {MAX_ENTRIES} are read",
@@ -224,3 +224,6 @@ fn unusable(dropped: &[Dropped]) -> BackendError {
         )
     })
 }
+
+#[cfg(test)]
+mod tests;

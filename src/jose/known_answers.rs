@@ -26,13 +26,13 @@ struct Case {
 }
 
 const OURS: &str = "tower-mcp-auth known answer";
-const OUR_RSA: &str = "m4HykCLzNK1Sociv5MgR9-KKAaD2c4yb7liuy54CczKZGe7WtZAH1bDjCy6nmqZqecf4bZMgy0NHhoUK8EbqOJVk\
+pub(super) const OUR_RSA: &str = "m4HykCLzNK1Sociv5MgR9-KKAaD2c4yb7liuy54CczKZGe7WtZAH1bDjCy6nmqZqecf4bZMgy0NHhoUK8EbqOJVk\
      9svc3Soj39iu_Q6ZPlZlvDnzUCjJIicPKH2MC2s5GzwSMBCDmyLHS7XnFVE8JxVi9qPgpcUJ0neeT8dKOMsvC6Im\
      yEx8OytVrvNts-XJHgaEf35KNtirl-HPO12gum3Wf1WGTfLVRnX9AOZHpML63tbfFkolf8S5nG1PAIjBxuVH5lGp\
      aR3X8Sn2i-QobCoiNzoykVLK2kpBhZUWbQ5NwJQKUpvww4dDhgV4_lJ2UZbkjIS3OemkzQtG-9A-3Q";
 
 /// RFC 7520 §3.3.
-const COOKBOOK_RSA: &str = "n4EPtAOCc9AlkeQHPzHStgAbgs7bTZLwUBZdR8_KuKPEHLd4rHVTeT-O-XV2jRojdNhxJWTDvNd7nqQ0VEiZQHz_\
+pub(super) const COOKBOOK_RSA: &str = "n4EPtAOCc9AlkeQHPzHStgAbgs7bTZLwUBZdR8_KuKPEHLd4rHVTeT-O-XV2jRojdNhxJWTDvNd7nqQ0VEiZQHz_\
      AJmSCpMaJMRBSFKrKb2wqVwGU_NsYOYL-QtiWN2lbzcEe6XC0dApr5ydQLrHqkHHig3RBordaZ6Aj-oBHqFEHYpP\
      e7Tpe-OfVfHd1E6cS6M1FZcD1NNLYD5lFHpPI9bTwJlsde3uhGqC0ZCuEHg8lhzwOHrtIQbS0FVbb9k3-tVTU4fg\
      _3L_vniUFAKwuCLqKnS2BYwdq_mzSnbLY7h_qixoR7jig3__kRhuaxwUkRz5iaiQkqgc5gHdrNP5zw";

@@ -11,6 +11,7 @@ use crate::address::check_url;
 use crate::error::BackendError;
 use crate::fetch::{DynFetch, FetchFailure, Limits, get};
 use crate::issuer::Issuer;
+use crate::jose::read;
 
 /// How long an answer is used without asking again.
 const FRESH: Duration = Duration::from_secs(3600);
@@ -151,8 +152,7 @@ impl Discovery {
     }
 
     fn read(&self, body: &[u8]) -> Result<Url, BackendError> {
-        let metadata: Metadata = serde_json::from_slice(body)
-            .map_err(|error| BackendError::with_source("not a metadata document", error))?;
+        let metadata: Metadata = read(body)?;
         if metadata.issuer != self.identifier {
             let named: String = metadata.issuer.chars().take(200).collect();
             return Err(BackendError::new(format!(

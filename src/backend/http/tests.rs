@@ -11,7 +11,7 @@ use url::Url;
 use self::server::{Identity, Server};
 use super::*;
 use crate::error::BackendError;
-use crate::fetch::{Document, DynFetch, FetchFailure, Limits, get};
+use crate::fetch::{DynFetch, FetchFailure, Limits, get};
 
 fn trusting(identity: &Identity) -> HttpClientBuilder {
     HttpClient::builder()
@@ -19,21 +19,22 @@ fn trusting(identity: &Identity) -> HttpClientBuilder {
         .add_root_certificate(&identity.certificate)
 }
 
-async fn document(client: &HttpClient, url: &str) -> Result<Document, FetchFailure> {
+async fn document(client: &HttpClient, url: &str) -> Result<Bytes, FetchFailure> {
     let fetch = DynFetch::new(client.clone());
-    get(&fetch, &Url::parse(url).unwrap(), Limits::default()).await
+    let document = get(&fetch, &Url::parse(url).unwrap(), Limits::default()).await?;
+    Ok(document.body)
 }
 
 async fn failure(client: &HttpClient, url: &str) -> String {
     let failure = document(client, url).await.unwrap_err();
-    failure.error.to_string()
+    failure.error.report()
 }
 
 /// Sends to a URI as it stands, without the rules of a document.
 async fn raw(client: &HttpClient, uri: &str) -> Result<Response<FetchBody>, String> {
     let request = Request::get(uri).body(Full::default()).unwrap();
     let answer = client.clone().oneshot(request).await;
-    answer.map_err(|error| BackendError::with_source("raw", error).to_string())
+    answer.map_err(|error| BackendError::with_source("raw", error).report())
 }
 
 #[tokio::test]
@@ -45,7 +46,7 @@ async fn key_03_https_with_an_added_root() {
         for host in ["127.0.0.1", "localhost"] {
             let url = format!("https://{host}:{}/jwks", server.address.port());
             let document = document(&client, &url).await.unwrap();
-            assert_eq!(document.body, "{\"path\":\"/jwks\"}", "{alpn:?}");
+            assert_eq!(document, "{\"path\":\"/jwks\"}", "{alpn:?}");
         }
     }
 }
@@ -189,7 +190,7 @@ async fn key_03_a_proxy_is_used_and_told_our_credentials() {
         .build()
         .unwrap();
     let document = document(&client, "https://issuer.test/jwks").await.unwrap();
-    assert_eq!(document.body, "{\"path\":\"/jwks\"}");
+    assert_eq!(document, "{\"path\":\"/jwks\"}");
     let heads = proxy.heads();
     assert_eq!(heads.len(), 1);
     assert!(

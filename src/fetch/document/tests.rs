@@ -69,7 +69,7 @@ async fn fetched(fetch: &DynFetch) -> Result<Document, FetchFailure> {
 }
 
 async fn failure(fetch: &DynFetch) -> String {
-    fetched(fetch).await.unwrap_err().error.to_string()
+    fetched(fetch).await.unwrap_err().error.report()
 }
 
 #[tokio::test]
@@ -128,7 +128,7 @@ async fn key_03_a_url_that_may_not_be_fetched_is_not_sent() {
         "https://me:hunter2@auth.example.com/",
     ] {
         let failure = get(&fetch, &Url::parse(bad).unwrap(), Limits::default()).await;
-        let said = failure.unwrap_err().error.to_string();
+        let said = failure.unwrap_err().error.report();
         assert!(said.starts_with("GET http"), "{said}");
         assert!(!said.contains("hunter2"), "{said}");
     }
@@ -172,7 +172,7 @@ async fn r07_endless_empty_frames_are_cut_by_the_deadline() {
         ..Limits::default()
     };
     let outcome = get(&fetch, &Url::parse(URL).unwrap(), limits).await;
-    let said = outcome.unwrap_err().error.to_string();
+    let said = outcome.unwrap_err().error.report();
     assert!(said.contains("no complete answer within 20ms"), "{said}");
 }
 

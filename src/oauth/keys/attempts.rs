@@ -18,8 +18,8 @@ const MAX_BACK_OFF: Duration = Duration::from_secs(30);
 /// The longest pause an issuer can ask for with `Retry-After`.
 const MAX_ASKED_PAUSE: Duration = Duration::from_secs(300);
 
-/// How long after a failure's back-off the outage counts as watched. Covers the next attempt; once
-/// it has passed nobody is trying any more, and the failure says nothing about the issuer's state.
+/// How long an outage counts as watched after the next attempt was due. Covers that attempt; later
+/// nobody is trying any more, and the failure says nothing about the issuer's state.
 const WATCHED: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Debug)]
@@ -69,19 +69,24 @@ impl Attempts {
 
     /// How long until an attempt may start, `spacing` after the one before; zero if now.
     pub(super) fn pause(&self, now: Duration, spacing: Duration) -> Duration {
-        let back_off = match &self.last {
-            Last::Failure(failure) => failure.again_at,
-            Last::Nothing | Last::Success { .. } => Duration::ZERO,
-        };
         let spaced = self
             .starts
             .back()
             .map_or(Duration::ZERO, |last| last.saturating_add(spacing));
+        self.due().max(spaced).saturating_sub(now)
+    }
+
+    /// When back-off and budget allow, or allowed, the next attempt.
+    fn due(&self) -> Duration {
+        let back_off = match &self.last {
+            Last::Failure(failure) => failure.again_at,
+            Last::Nothing | Last::Success { .. } => Duration::ZERO,
+        };
         let budget = match self.starts.front() {
             Some(oldest) if self.starts.len() >= BUDGET => oldest.saturating_add(WINDOW),
             _ => Duration::ZERO,
         };
-        back_off.max(spaced).max(budget).saturating_sub(now)
+        back_off.max(budget)
     }
 
     pub(super) fn begin(&mut self, now: Duration) {
@@ -137,7 +142,7 @@ impl Attempts {
     /// Whether the issuer is known to be failing now, not merely to have failed once.
     pub(super) fn is_failing(&self, now: Duration) -> bool {
         match &self.last {
-            Last::Failure(failure) => now <= failure.again_at.saturating_add(WATCHED),
+            Last::Failure(_) => now <= self.due().saturating_add(WATCHED),
             Last::Nothing | Last::Success { .. } => false,
         }
     }
@@ -231,6 +236,18 @@ mod tests {
         }
         assert_eq!(attempts.pause(seconds(6), Duration::ZERO), seconds(54));
         assert_eq!(attempts.pause(seconds(60), Duration::ZERO), Duration::ZERO);
+    }
+
+    #[test]
+    fn r11_an_outage_that_used_up_the_budget_is_still_an_outage() {
+        let mut attempts = Attempts::new();
+        for start in 0..6 {
+            attempts.begin(seconds(start));
+            attempts.fail(seconds(start), failure(), None, 0);
+        }
+        assert!(attempts.is_failing(seconds(59)));
+        assert!(attempts.is_failing(seconds(90)));
+        assert!(!attempts.is_failing(seconds(91)), "nobody tries any more");
     }
 
     #[test]

@@ -9,7 +9,7 @@ mod attempts;
 mod refresh;
 mod snapshot;
 
-#[cfg(test)]
+#[cfg(all(test, feature = "testing"))]
 mod tests;
 
 use std::fmt;

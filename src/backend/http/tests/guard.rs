@@ -38,7 +38,7 @@ async fn connect(host: &str, found: &[SocketAddr], allow: &str) -> Result<Socket
         .await
     {
         Ok(stream) => Ok(stream.inner().peer_addr().unwrap()),
-        Err(error) => Err(BackendError::with_source("dial", error).to_string()),
+        Err(error) => Err(BackendError::with_source("dial", error).report()),
     }
 }
 
@@ -77,7 +77,7 @@ async fn t43_an_address_only_the_resolver_understands_is_refused() {
     // 127.0.0.1 as one number.
     let uri = format!("http://2130706433:{}/", canary.address.port());
     let error = connector.oneshot(uri.parse().unwrap()).await.unwrap_err();
-    let said = BackendError::with_source("dial", error).to_string();
+    let said = BackendError::with_source("dial", error).report();
     assert!(
         said.contains("resolves to 127.0.0.1, a private address"),
         "{said}"
@@ -159,7 +159,7 @@ async fn t43_a_rebinding_name_is_looked_up_once_per_dial() {
     assert_eq!(stream.inner().peer_addr().unwrap(), good);
     assert_eq!(lookups.load(Ordering::SeqCst), 1);
     let error = connector.oneshot(uri).await.unwrap_err();
-    let said = BackendError::with_source("dial", error).to_string();
+    let said = BackendError::with_source("dial", error).report();
     assert!(
         said.contains("resolves to 10.0.0.7, a private address"),
         "{said}"

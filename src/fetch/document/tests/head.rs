@@ -19,7 +19,7 @@ async fn r05_any_other_status_is_a_failure_with_its_retry_after() {
         lines.extend(line.map(|line| ("retry-after", line)));
         let fetch = answering(status, &lines, Full::<Bytes>::from("{}"));
         let failure = fetched(&fetch).await.unwrap_err();
-        let said = failure.error.to_string();
+        let said = failure.error.report();
         assert_eq!(
             said,
             format!("GET https://auth.example.com:8443/jwks: answered {status} instead of 200")

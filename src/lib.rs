@@ -154,3 +154,8 @@ pub use rejection::{Reason, Rejection};
 pub use resource::{ProtectedResource, Resource};
 #[doc(inline)]
 pub use scope::ScopeSet;
+
+/// The README's code, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -36,6 +36,10 @@ pub(crate) enum AudienceRule {
 /// );
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one relaxation with a name of its own"
+)]
 pub struct Profile {
     pub(crate) name: &'static str,
     /// `typ` may be `JWT` or absent; ID tokens are then told apart by their claims (JWT-5).

@@ -127,10 +127,7 @@ async fn exchange(
     request: Request<Full<Bytes>>,
     cap: usize,
 ) -> Result<Document, Failure> {
-    let response = fetch
-        .send(request)
-        .await
-        .map_err(|error| error.report())?;
+    let response = fetch.send(request).await.map_err(|error| error.report())?;
     let (head, body) = response.into_parts();
     if head.status != StatusCode::OK {
         return Err(Failure {

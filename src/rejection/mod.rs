@@ -11,7 +11,7 @@ use crate::error::BackendError;
 use crate::scope::ScopeSet;
 
 pub use reason::Reason;
-pub(crate) use reason::{Answer, ChallengeKind, GrpcCode};
+pub(crate) use reason::{Answer, ChallengeKind};
 
 /// A refused request. Also put into the extensions of the answer, so that an outer layer can
 /// render its own body with `map_response`.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::scope::ScopeSet;
 
-/// A [`ProtectedResource`] after every check, with what is derived from it. Cloning shares it.
+/// A [`ProtectedResource`](crate::ProtectedResource) after every check, with what is derived from it. Cloning shares it.
 #[derive(Clone, Debug)]
 pub struct Resource(Arc<Derived>);
 

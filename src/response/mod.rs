@@ -1,4 +1,4 @@
-//! How a refusal looks on the wire: one function from [`Rejection`] to response.
+//! How a refusal looks on the wire: one function from [`Rejection`](crate::Rejection) to response.
 
 mod body;
 mod facts;

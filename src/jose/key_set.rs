@@ -136,36 +136,32 @@ impl KeySet {
     /// The keys for a token with this header. Never more than four; without a `kid` only if a
     /// single key fits (KEY-7).
     pub(crate) fn candidates(&self, kid: Option<&str>, algorithm: SigningAlgorithm) -> Found {
-        let fitting: Vec<&Entry> = self
+        let most = if kid.is_some() { MAX_CANDIDATES } else { 1 };
+        let mut keys = Vec::new();
+        for entry in self
             .entries
             .iter()
             .filter(|entry| entry.key.algorithm() == algorithm)
             .filter(|entry| kid.is_none() || entry.kid.as_deref() == kid)
-            .take(MAX_CANDIDATES + 1)
-            .collect();
-        let most = if kid.is_some() { MAX_CANDIDATES } else { 1 };
-        if fitting.is_empty() {
+        {
+            if keys.len() == most {
+                return Found::Ambiguous;
+            }
+            entry.mark_used();
+            keys.push(Arc::clone(&entry.key));
+        }
+        if keys.is_empty() {
             return Found::Unknown;
         }
-        if fitting.len() > most {
-            return Found::Ambiguous;
-        }
-        let keys = fitting.into_iter().map(|entry| {
-            // A read first: the line stays shared between cores once the mark is set.
-            if !entry.used.load(Ordering::Relaxed) {
-                entry.used.store(true, Ordering::Relaxed);
-            }
-            Arc::clone(&entry.key)
-        });
-        Found::Keys(Candidates(keys.collect()))
+        Found::Keys(Candidates(keys))
     }
 
     /// Whether `key` is in this set: the very allocation, which [`inherit`](Self::inherit) keeps
-    /// from set to set.
+    /// from set to set. Counts as use.
     pub(crate) fn contains(&self, key: &Arc<PublicKey>) -> bool {
-        self.entries
-            .iter()
-            .any(|entry| Arc::ptr_eq(&entry.key, key))
+        let mut entries = self.entries.iter();
+        let found = entries.find(|entry| Arc::ptr_eq(&entry.key, key));
+        found.inspect(|entry| entry.mark_used()).is_some()
     }
 
     /// Shares the keys that `old` already had, so that a key is recognised by its address for as
@@ -199,6 +195,13 @@ impl KeySet {
 }
 
 impl Entry {
+    /// Reads first: the cache line stays shared between cores once the mark is set.
+    fn mark_used(&self) {
+        if !self.used.load(Ordering::Relaxed) {
+            self.used.store(true, Ordering::Relaxed);
+        }
+    }
+
     fn is_same_as(&self, other: &Self) -> bool {
         self.kid == other.kid && self.key.is_same_as(&other.key)
     }

@@ -12,14 +12,14 @@ use crate::algorithm::SigningAlgorithm;
 #[cfg(feature = "aws-lc-rs")]
 pub(crate) const CRYPTO: &str = "aws-lc-rs";
 /// Which implementation checks signatures; for the log line at start.
-#[cfg(all(feature = "rust-crypto", not(feature = "aws-lc-rs")))]
+#[cfg(not(feature = "aws-lc-rs"))]
 pub(crate) const CRYPTO: &str = "rust-crypto";
 
 /// The longest RSA modulus the implementation verifies with, in bits.
 #[cfg(feature = "aws-lc-rs")]
 pub(super) const MAX_RSA_BITS: usize = 8192;
 /// The longest RSA modulus the implementation verifies with, in bits.
-#[cfg(all(feature = "rust-crypto", not(feature = "aws-lc-rs")))]
+#[cfg(not(feature = "aws-lc-rs"))]
 pub(super) const MAX_RSA_BITS: usize = 4096;
 
 #[cfg(feature = "aws-lc-rs")]
@@ -27,7 +27,7 @@ fn provider() -> &'static CryptoProvider {
     &jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER
 }
 
-#[cfg(all(feature = "rust-crypto", not(feature = "aws-lc-rs")))]
+#[cfg(not(feature = "aws-lc-rs"))]
 fn provider() -> &'static CryptoProvider {
     &jsonwebtoken::crypto::rust_crypto::DEFAULT_PROVIDER
 }

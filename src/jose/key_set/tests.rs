@@ -54,7 +54,7 @@ fn found(keys: &KeySet, kid: Option<&str>, algorithm: SigningAlgorithm) -> usize
 }
 
 /// The defect of the one bad entry, which must not have cost its neighbours.
-fn defect(bad: Value) -> Defect {
+fn defect(bad: &Value) -> Defect {
     let shown = bad.to_string();
     let parsed = parse(&json!([ec("before"), bad, ed("after")])).unwrap();
     assert_eq!(found(&parsed.keys, Some("before"), Es256), 1);
@@ -118,7 +118,7 @@ fn t20_one_bad_entry_costs_only_itself() {
         ),
     ] {
         let shown = bad.to_string();
-        let defect = defect(bad);
+        let defect = defect(&bad);
         assert!(defect.reason.contains(reason), "{shown}: {defect:?}");
         assert!(!defect.alert, "{shown}");
     }
@@ -137,7 +137,7 @@ fn t20_secrets_in_a_key_set_raise_an_alert() {
         with(rsa("k"), "k", json!("c2VjcmV0")),
     ] {
         let shown = bad.to_string();
-        assert!(defect(bad).alert, "{shown}");
+        assert!(defect(&bad).alert, "{shown}");
     }
 }
 
@@ -147,7 +147,7 @@ fn t02_a_symmetric_algorithm_on_a_public_key_is_dropped() {
         "HS256", "HS384", "HS512", "none", "None", "rs256", "RSA-OAEP", "ES512", "",
     ] {
         for key in [rsa("k"), ec("k"), ed("k")] {
-            let reason = defect(with(key, "alg", json!(algorithm))).reason;
+            let reason = defect(&with(key, "alg", json!(algorithm))).reason;
             assert!(reason.contains("alg"), "{algorithm}: {reason}");
         }
     }
@@ -161,7 +161,7 @@ fn jwt_24_rsa_keys_outside_2048_to_8192_bits_are_dropped() {
         json!(URL_SAFE_NO_PAD.encode(number))
     };
     for bits in [512, 1024, 2047, 8193, 16_384] {
-        let reason = defect(with(rsa("k"), "n", modulus(bits))).reason;
+        let reason = defect(&with(rsa("k"), "n", modulus(bits))).reason;
         assert!(reason.contains("2048"), "{bits}: {reason}");
     }
     for bits in [2048, 3072, 4096] {
@@ -180,7 +180,7 @@ fn jwt_24_leading_zeros_make_no_key_longer() {
 
     let short = [&[0; 128], &plain[..128]].concat();
     let short = with(rsa("k"), "n", json!(URL_SAFE_NO_PAD.encode(short)));
-    assert!(defect(short).reason.contains("2048"));
+    assert!(defect(&short).reason.contains("2048"));
 }
 
 #[test]
@@ -231,7 +231,7 @@ fn jwt_07_a_key_serves_only_its_own_algorithms() {
         (rsa("k"), "EdDSA"),
     ] {
         assert_eq!(
-            defect(with(key, "alg", json!(algorithm))).reason,
+            defect(&with(key, "alg", json!(algorithm))).reason,
             "alg contradicts kty or crv"
         );
     }

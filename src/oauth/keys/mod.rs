@@ -9,7 +9,8 @@ mod attempts;
 mod refresh;
 mod snapshot;
 
-#[cfg(all(test, feature = "testing"))]
+#[cfg(test)]
+#[cfg(feature = "testing")]
 mod tests;
 
 use std::fmt;

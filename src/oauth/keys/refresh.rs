@@ -139,38 +139,44 @@ impl KeySource {
         ))
     }
 
+    /// Records, tells the waiters, and only then logs: a subscriber is foreign code too.
     fn finish(&self, outcome: Result<Snapshot, FetchFailure>) {
         let now = self.clock.monotonic();
         match outcome {
-            Ok(snapshot) => self.accept(snapshot, now),
+            Ok(snapshot) => {
+                let snapshot = Arc::new(snapshot);
+                let old = self.snapshot.swap(Some(Arc::clone(&snapshot)));
+                let failed_before = self.attempts().succeed(now);
+                self.tell_waiters();
+                self.report_success(old.as_deref(), &snapshot, failed_before);
+            }
             Err(failure) => {
                 let cause = Arc::new(failure.error);
+                let error = Arc::clone(&cause);
+                self.attempts()
+                    .fail(now, error, failure.retry_after, random());
+                self.tell_waiters();
                 tracing::warn!(
                     target: TARGET,
                     issuer = %self.issuer.identifier,
                     cause = cause.report(),
                     "keys not refreshed; those known so far are kept"
                 );
-                self.attempts()
-                    .fail(now, cause, failure.retry_after, random());
             }
         }
+    }
+
+    fn tell_waiters(&self) {
         self.ended
             .send_modify(|ended| *ended = ended.wrapping_add(1));
     }
 
-    fn accept(&self, snapshot: Snapshot, now: Duration) {
+    fn report_success(&self, old: Option<&Snapshot>, new: &Snapshot, failed_before: u32) {
         let issuer = self.issuer.identifier.as_str();
-        let keys = snapshot.keys.len();
-        let snapshot = Arc::new(snapshot);
-        let old = self.snapshot.swap(Some(Arc::clone(&snapshot)));
-        for kid in old
-            .iter()
-            .flat_map(|old| old.keys.lost_in_use(&snapshot.keys))
-        {
+        for kid in old.iter().flat_map(|old| old.keys.lost_in_use(&new.keys)) {
             tracing::warn!(target: TARGET, issuer, kid, "jwks.in_use_key_removed");
         }
-        let failed_before = self.attempts().succeed(now);
+        let keys = new.keys.len();
         if failed_before > 0 {
             tracing::info!(target: TARGET, issuer, keys, failed_before, "keys refreshed; recovered");
         } else {

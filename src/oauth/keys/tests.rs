@@ -5,3 +5,4 @@ mod flood;
 mod life;
 mod outage;
 mod support;
+mod task;

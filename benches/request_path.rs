@@ -3,6 +3,13 @@
 //! Read the ratios to `bare`: absolute times drift with the machine. `known_keys/*` is a valid
 //! token whose issuer's keys are at hand, one row per algorithm; `refused/*` is every cheap refusal.
 
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a bench stops loudly, and the macros write functions without docs"
+)]
+
 use std::convert::Infallible;
 use std::hint::black_box;
 use std::time::Duration;
@@ -64,7 +71,7 @@ impl Bench {
         &self,
         criterion: &mut Criterion,
         name: &str,
-        service: S,
+        service: &S,
         header: Option<&HeaderValue>,
     ) where
         S: Service<Request<Empty<Bytes>>, Error = Infallible> + Clone,
@@ -85,7 +92,7 @@ fn bearer(token: &str) -> HeaderValue {
 fn request_path(criterion: &mut Criterion) {
     let bench = Bench::new();
     let protected = McpAuthLayer::new(bench.auth.clone()).layer(service_fn(echo));
-    bench.measure(criterion, "bare", service_fn(echo), None);
+    bench.measure(criterion, "bare", &service_fn(echo), None);
 
     let token = || bench.issuer.token(RESOURCE).expires_in(80_000);
     for algorithm in SigningAlgorithm::ALL {
@@ -93,7 +100,7 @@ fn request_path(criterion: &mut Criterion) {
         bench.measure(
             criterion,
             &format!("known_keys/{algorithm}"),
-            protected.clone(),
+            &protected,
             Some(&header),
         );
     }
@@ -120,7 +127,7 @@ fn request_path(criterion: &mut Criterion) {
         bench.measure(
             criterion,
             &format!("refused/{name}"),
-            protected.clone(),
+            &protected,
             header.as_ref(),
         );
     }

@@ -7,7 +7,7 @@ use super::{Authenticator, Inner};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{ConfigError, Problems};
 use crate::fetch::{DynFetch, Fetch};
-use crate::jose::known_answers;
+use crate::jose::{CRYPTO, known_answers};
 use crate::oauth::jwt::{Trust, TrustedIssuer};
 use crate::oauth::keys::KeySource;
 use crate::resource::{ProtectedResource, Resource};
@@ -99,8 +99,8 @@ impl AuthenticatorBuilder {
         if let Err(algorithm) = known_answers() {
             problems.add(
                 "crypto provider",
-                algorithm,
-                "gives a wrong answer to a known signature; this build cannot be trusted",
+                format!("{CRYPTO}, {algorithm}"),
+                "gives a wrong answer to a known signature: this build must not judge tokens",
             );
         }
         let (resource, fetch): (Resource, DynFetch) = problems.or(resource.zip(fetch))?;

@@ -28,6 +28,8 @@ use crate::wire::authorization::{Presented, read};
 
 pub use builder::AuthenticatorBuilder;
 
+pub use crate::oauth::keys::{IssuerStatus, KeyState};
+
 /// Decides who a request comes from, for one protected resource. Cloning shares it.
 ///
 /// ```
@@ -133,6 +135,19 @@ impl Authenticator {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.0.trust.issuers().all(|issuer| issuer.keys.is_ready())
+    }
+
+    /// How each issuer stands, in the order of their identifiers: for health checks and gauges.
+    #[must_use]
+    pub fn issuer_status(&self) -> Vec<IssuerStatus> {
+        let mut all: Vec<_> = self
+            .0
+            .trust
+            .issuers()
+            .map(|issuer| issuer.keys.status())
+            .collect();
+        all.sort_by(|a, b| a.issuer.cmp(&b.issuer));
+        all
     }
 
     /// Fetches the keys of every issuer, for at most `deadline`. Optional: without it the first

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use super::is_key_id;
 use super::json::{Json, Object, parse_object};
 use crate::algorithm::SigningAlgorithm;
 use crate::rejection::{Reason, Rejection};
@@ -12,9 +13,6 @@ use crate::rejection::{Reason, Rejection};
 /// Deepest nesting in a header and in a payload.
 const HEADER_DEPTH: usize = 8;
 const PAYLOAD_DEPTH: usize = 16;
-
-/// Longest `kid`, in bytes. It is only ever a map key.
-const MAX_KEY_ID: usize = 256;
 
 /// The three parts of a token, decoded; nothing verified.
 #[derive(Debug)]
@@ -130,12 +128,6 @@ impl<'a> Header<'a> {
         };
         subtype.eq_ignore_ascii_case("at+jwt") || (any_jwt && subtype.eq_ignore_ascii_case("JWT"))
     }
-}
-
-fn is_key_id(kid: &str) -> bool {
-    !kid.is_empty()
-        && kid.len() <= MAX_KEY_ID
-        && kid.bytes().all(|byte| matches!(byte, 0x20..=0x7E))
 }
 
 fn text_member<'a>(

@@ -27,7 +27,7 @@ const MAX_KID: usize = 256;
 /// Whether a `kid` is one we work with: printable ASCII, at most 256 bytes. It is only ever
 /// compared, but it also appears in logs.
 pub(crate) fn is_key_id(kid: &str) -> bool {
-    kid.len() <= MAX_KID && kid.bytes().all(|byte| (0x20..0x7f).contains(&byte))
+    (1..=MAX_KID).contains(&kid.len()) && kid.bytes().all(|byte| (0x20..0x7f).contains(&byte))
 }
 
 #[derive(Deserialize)]
@@ -74,10 +74,6 @@ impl Candidates {
     /// The key that made `signature` over `message`, if one of these did.
     pub(crate) fn verify(&self, message: &[u8], signature: &[u8]) -> Option<&Arc<PublicKey>> {
         self.0.iter().find(|key| key.verify(message, signature))
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.0.len()
     }
 }
 
@@ -154,24 +150,6 @@ impl KeySet {
             return Found::Unknown;
         }
         Found::Keys(Candidates(keys))
-    }
-
-    /// Whether `key` is in this set: the very allocation, which [`inherit`](Self::inherit) keeps
-    /// from set to set. Counts as use.
-    pub(crate) fn contains(&self, key: &Arc<PublicKey>) -> bool {
-        let mut entries = self.entries.iter();
-        let found = entries.find(|entry| Arc::ptr_eq(&entry.key, key));
-        found.inspect(|entry| entry.mark_used()).is_some()
-    }
-
-    /// Shares the keys that `old` already had, so that a key is recognised by its address for as
-    /// long as the issuer publishes it.
-    pub(crate) fn inherit(&mut self, old: &Self) {
-        for entry in &mut self.entries {
-            if let Some(same) = old.entries.iter().find(|other| entry.is_same_as(other)) {
-                entry.key = Arc::clone(&same.key);
-            }
-        }
     }
 
     /// The `kid` (empty if it has none) of every key that tokens asked for and that `new` no

@@ -12,4 +12,4 @@ mod verify;
 pub(crate) use document::read;
 pub(crate) use key_set::{Candidates, Dropped, Found, KeySet, ParsedKeys, is_key_id};
 pub(crate) use known_answers::known_answers;
-pub(crate) use verify::{CRYPTO, PublicKey};
+pub(crate) use verify::CRYPTO;

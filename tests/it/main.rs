@@ -12,4 +12,5 @@ mod edge;
 mod jwt;
 mod layering;
 mod prm;
+mod profiles;
 mod support;

@@ -47,7 +47,7 @@ fn parse(keys: &Value) -> Result<ParsedKeys, BackendError> {
 
 fn found(keys: &KeySet, kid: Option<&str>, algorithm: SigningAlgorithm) -> usize {
     match keys.candidates(kid, algorithm) {
-        Found::Keys(candidates) => candidates.len(),
+        Found::Keys(candidates) => candidates.0.len(),
         Found::Unknown => 0,
         Found::Ambiguous => usize::MAX,
     }
@@ -358,20 +358,14 @@ fn r12_a_lost_key_counts_only_if_it_was_used() {
 
     new = parse(&json!([rsa("other"), ec("used")])).unwrap().keys;
     assert_eq!(old.lost_in_use(&new), Vec::<&str>::new());
-    assert!(!new.contains(&old.entries[0].key));
-    new.inherit(&old);
-    assert!(new.contains(&old.entries[0].key));
-    assert!(!new.contains(&old.entries[1].key));
 }
 
 #[test]
 fn t20_the_same_kid_with_other_numbers_is_another_key() {
     let old = parse(&json!([rsa("k")])).unwrap().keys;
     found(&old, Some("k"), Rs256);
-    let mut new = parse(&json!([with(rsa("k"), "n", json!(OUR_RSA))]))
+    let new = parse(&json!([with(rsa("k"), "n", json!(OUR_RSA))]))
         .unwrap()
         .keys;
-    new.inherit(&old);
-    assert!(!new.contains(&old.entries[0].key));
     assert_eq!(old.lost_in_use(&new), ["k"]);
 }

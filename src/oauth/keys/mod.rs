@@ -28,7 +28,7 @@ use crate::clock::Clock;
 use crate::error::BackendError;
 use crate::fetch::DynFetch;
 use crate::issuer::Issuer;
-use crate::jose::{Candidates, Found, PublicKey, is_key_id};
+use crate::jose::{Candidates, Found, is_key_id};
 use attempts::Attempts;
 use snapshot::{Phase, Snapshot};
 
@@ -78,22 +78,30 @@ impl FetchWait {
     }
 }
 
-/// Whether keys are at hand.
+/// Whether an issuer's keys are at hand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum KeyState {
+#[non_exhaustive]
+pub enum KeyState {
+    /// Within their lifetime.
     Fresh,
-    /// Past their lifetime; used while the issuer is down.
+    /// Past their lifetime, and used only while the issuer is down.
     Stale,
+    /// None that may be used: tokens of this issuer are answered with 503 until some are fetched.
     Absent,
 }
 
-/// A health report.
+/// How one issuer stands: for health checks and gauges.
 #[derive(Clone, Debug)]
-pub(crate) struct KeyStatus {
-    pub(crate) state: KeyState,
-    pub(crate) age: Option<Duration>,
-    /// Why the last attempt failed; `None` once one succeeds.
-    pub(crate) last_error: Option<Arc<BackendError>>,
+#[non_exhaustive]
+pub struct IssuerStatus {
+    /// The issuer's identifier.
+    pub issuer: Arc<str>,
+    /// Whether its keys are at hand.
+    pub state: KeyState,
+    /// How long ago they were fetched, if ever.
+    pub age: Option<Duration>,
+    /// Why the last attempt to fetch them failed; `None` once one succeeds. For the operator.
+    pub last_error: Option<Arc<BackendError>>,
 }
 
 /// Why no attempt was joined or started.
@@ -176,24 +184,6 @@ impl KeySource {
         }
     }
 
-    /// Whether the issuer still stands by a key that [`lookup`](Self::lookup) once gave out, as far
-    /// as is known without waiting. `false` means: look up again.
-    pub(crate) fn vouches_for(self: &Arc<Self>, key: &Arc<PublicKey>) -> bool {
-        let now = self.clock.monotonic();
-        self.note_asked(now);
-        let snapshot = self.snapshot.load();
-        let Some(snapshot) = snapshot.as_deref() else {
-            return false;
-        };
-        match snapshot.phase(now) {
-            Phase::Fresh => {}
-            Phase::Due => self.nudge(now),
-            Phase::Stale if self.is_out(now) => self.nudge(now),
-            Phase::Stale | Phase::Expired => return false,
-        }
-        snapshot.keys.contains(key)
-    }
-
     /// Fetches the keys if there are none and waits until there are, however long that takes.
     ///
     /// # Errors
@@ -220,7 +210,7 @@ impl KeySource {
         self.status().state != KeyState::Absent
     }
 
-    pub(crate) fn status(&self) -> KeyStatus {
+    pub(crate) fn status(&self) -> IssuerStatus {
         let now = self.clock.monotonic();
         let snapshot = self.snapshot.load();
         let state = match snapshot.as_deref().map(|snapshot| snapshot.phase(now)) {
@@ -228,7 +218,8 @@ impl KeySource {
             Some(Phase::Stale) => KeyState::Stale,
             Some(Phase::Expired) | None => KeyState::Absent,
         };
-        KeyStatus {
+        IssuerStatus {
+            issuer: Arc::from(self.issuer.identifier.as_str()),
             state,
             age: snapshot.as_deref().map(|snapshot| snapshot.age(now)),
             last_error: self.attempts().last_error().cloned(),

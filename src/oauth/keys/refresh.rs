@@ -118,7 +118,7 @@ impl KeySource {
             .await
             .inspect_err(|_| self.discovery.doubt())?;
         let parsed = KeySet::parse(&document.body, &self.issuer.algorithms);
-        let ParsedKeys { mut keys, dropped } = parsed.map_err(|error| {
+        let ParsedKeys { keys, dropped } = parsed.map_err(|error| {
             self.discovery.doubt();
             failed_with(BackendError::with_source(
                 format!("the keys at {jwks_uri} cannot be used"),
@@ -126,9 +126,6 @@ impl KeySource {
             ))
         })?;
         self.report_dropped(&dropped);
-        if let Some(old) = self.snapshot.load().as_deref() {
-            keys.inherit(&old.keys);
-        }
         let freshness = self.issuer.freshness;
         Ok(Snapshot::new(
             keys,

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::support::*;
 use crate::algorithm::SigningAlgorithm;
 use crate::oauth::keys::{KeyState, Lookup};
-use crate::testing::{Endpoint, Fault, TestIssuer};
+use crate::testing::{Fault, TestIssuer};
 
 #[tokio::test(start_paused = true)]
 async fn key_05_a_withdrawn_key_is_not_used_once_its_lifetime_is_over() {
@@ -258,32 +258,4 @@ async fn t19_three_issuers_share_a_kid_and_no_key() {
             assert_eq!(key.is_some(), index == other);
         }
     }
-}
-
-#[tokio::test(start_paused = true)]
-async fn key_05_a_key_once_given_out_is_vouched_for_as_long_as_it_is_published() {
-    let world = World::warm().await;
-    let token = world.issuer.token("https://mcp.example.com").sign();
-    let (message, signature) = split(&token);
-    let Lookup::Keys(keys) = world.source.lookup(Some(&world.kid()), ES256, false) else {
-        panic!("no key")
-    };
-    let key = keys.verify(message.as_bytes(), &signature).unwrap();
-    for _ in 0..60 {
-        pass(20).await;
-        assert!(world.source.vouches_for(key), "asking alone keeps it fresh");
-    }
-    assert!(world.issuer.hits().jwks >= 3);
-
-    world.issuer.fail(Endpoint::Jwks, Fault::Status(500));
-    for _ in 0..40 {
-        pass(10).await;
-        assert!(world.source.vouches_for(key), "the issuer is down");
-    }
-    assert_eq!(world.source.status().state, KeyState::Stale);
-
-    world.issuer.heal();
-    world.issuer.rotate_abruptly(ES256);
-    pass(60).await;
-    assert!(!world.source.vouches_for(key));
 }

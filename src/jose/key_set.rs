@@ -24,7 +24,7 @@ const MAX_CANDIDATES: usize = 4;
 /// Longest `kid`, in bytes.
 const MAX_KID: usize = 256;
 
-/// Whether a `kid` is one we work with: printable ASCII, at most 256 bytes. It is only ever
+/// Whether a `kid` is one we work with: printable ASCII, 1 to 256 bytes. It is only ever
 /// compared, but it also appears in logs.
 pub(crate) fn is_key_id(kid: &str) -> bool {
     (1..=MAX_KID).contains(&kid.len()) && kid.bytes().all(|byte| (0x20..0x7f).contains(&byte))

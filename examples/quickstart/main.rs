@@ -12,8 +12,10 @@ mod caller;
 mod guide;
 mod server;
 mod tools;
+mod tracker;
 
 use std::error::Error;
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use tracing_subscriber::EnvFilter;
@@ -45,6 +47,7 @@ async fn run(options: &args::Options) -> Result<(), Box<dyn Error>> {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .init();
     let quickstart = server::start(options).await?;
     // Ctrl-C is listened for before anyone can read that it works.

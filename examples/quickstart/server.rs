@@ -6,9 +6,8 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use axum::Router;
-use rmcp::transport::StreamableHttpServerConfig;
-use rmcp::transport::StreamableHttpService;
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
+use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -17,7 +16,8 @@ use tower_mcp_auth::testing::TestIssuer;
 use tower_mcp_auth::{Authenticator, Issuer, McpAuthLayer, ProtectedResource, Resource, cors};
 
 use super::args::Options;
-use super::tools::Tracker;
+use super::tools::Tools;
+use super::tracker::Tracker;
 
 /// Both servers, until this is dropped.
 pub(crate) struct Quickstart {
@@ -57,9 +57,10 @@ pub(crate) async fn start(options: &Options) -> Result<Quickstart, Box<dyn Error
         .with_legacy_session_mode(false)
         .with_json_response(true);
     let calls = config.cancellation_token.clone();
-    let tracker = Tracker::default();
+    let tracker = Tracker::with_samples();
+    let tools = Tools { tracker };
     let mcp = StreamableHttpService::new(
-        move || Ok(tracker.clone()),
+        move || Ok(tools.clone()),
         NeverSessionManager::default().into(),
         config,
     );

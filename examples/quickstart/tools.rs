@@ -1,6 +1,5 @@
-//! The tools: a tracker in which everyone sees the issues of their own organization.
+//! The tools of the MCP server. Everyone sees the issues of their own organization.
 
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rmcp::handler::server::wrapper::Parameters;
@@ -11,23 +10,11 @@ use serde::{Deserialize, Serialize};
 use tower_mcp_auth::AuthContext;
 
 use super::caller::Caller;
+use super::tracker::{Issue, Tracker};
 
-#[derive(Clone, Default)]
-pub(crate) struct Tracker {
-    /// Organization and issue.
-    issues: Arc<Mutex<Vec<(String, Issue)>>>,
-}
-
-#[derive(Clone, Serialize, schemars::JsonSchema)]
-pub(crate) struct Issue {
-    number: usize,
-    title: String,
-    reporter: String,
-}
-
-#[derive(Serialize, schemars::JsonSchema)]
-pub(crate) struct Issues {
-    issues: Vec<Issue>,
+#[derive(Clone)]
+pub(crate) struct Tools {
+    pub(crate) tracker: Tracker,
 }
 
 #[derive(Serialize, schemars::JsonSchema)]
@@ -38,9 +25,14 @@ pub(crate) struct Identity {
     client: Option<String>,
 }
 
+#[derive(Serialize, schemars::JsonSchema)]
+pub(crate) struct Issues {
+    issues: Vec<Issue>,
+}
+
 #[derive(Deserialize, schemars::JsonSchema)]
 pub(crate) struct Search {
-    /// Words the title contains; all issues without.
+    /// What the title contains. Leave it out for all issues.
     #[serde(default)]
     text: String,
 }
@@ -51,7 +43,7 @@ pub(crate) struct NewIssue {
 }
 
 #[tool_router]
-impl Tracker {
+impl Tools {
     /// Who you are to this server, and what you may do.
     #[tool(name = "whoami", annotations(read_only_hint = true))]
     async fn whoami(&self, Caller(auth): Caller) -> Json<Identity> {
@@ -63,7 +55,7 @@ impl Tracker {
         })
     }
 
-    /// Searches your organization's issues.
+    /// Searches the issues of your organization.
     #[tool(name = "searchIssues", annotations(read_only_hint = true))]
     async fn search_issues(
         &self,
@@ -71,7 +63,7 @@ impl Tracker {
         Parameters(search): Parameters<Search>,
     ) -> Result<Json<Issues>, String> {
         need(&auth, "read:issues")?;
-        let mut issues = self.issues_of(&auth);
+        let mut issues = self.tracker.all_of(auth.organization().as_str());
         issues.retain(|issue| issue.title.contains(&search.text));
         Ok(Json(Issues { issues }))
     }
@@ -84,17 +76,14 @@ impl Tracker {
         Parameters(new): Parameters<NewIssue>,
     ) -> Result<Json<Issue>, String> {
         need(&auth, "write:issues")?;
-        let issue = Issue {
-            number: self.issues_of(&auth).len() + 1,
-            title: new.title,
-            reporter: auth.principal().subject().to_string(),
-        };
-        let mut issues = self.issues.lock().unwrap_or_else(PoisonError::into_inner);
-        issues.push((auth.organization().to_string(), issue.clone()));
+        let (organization, reporter) = (auth.organization(), auth.principal().subject());
+        let issue = self
+            .tracker
+            .add(organization.as_str(), reporter.as_str(), &new.title);
         Ok(Json(issue))
     }
 
-    /// Watches your organization's issues for a second, and reports progress meanwhile.
+    /// Watches the issues of your organization for a second, and reports progress meanwhile.
     #[tool(name = "watchIssues", annotations(read_only_hint = true))]
     async fn watch_issues(
         &self,
@@ -103,43 +92,35 @@ impl Tracker {
     ) -> Result<Json<Issues>, String> {
         const LOOKS: u8 = 4;
         need(&auth, "read:issues")?;
-        for look in 1..=LOOKS {
+        let look = || self.tracker.all_of(auth.organization().as_str());
+        for looks in 1..=LOOKS {
             tokio::select! {
                 () = tokio::time::sleep(Duration::from_millis(250)) => {}
                 () = context.ct.cancelled() => return Err("cancelled".into()),
             }
             let Some(token) = context.meta.get_progress_token() else {
-                continue; // the client did not ask
+                continue; // the client does not want to know
             };
-            let progress = ProgressNotificationParam::new(token, f64::from(look))
+            let progress = ProgressNotificationParam::new(token, f64::from(looks))
                 .with_total(f64::from(LOOKS))
-                .with_message(format!("{} issues", self.issues_of(&auth).len()));
+                .with_message(format!("{} issues so far", look().len()));
             let sent = context.peer.notify_progress(progress).await;
             sent.map_err(|error| error.to_string())?;
         }
-        let issues = self.issues_of(&auth);
-        Ok(Json(Issues { issues }))
-    }
-
-    fn issues_of(&self, auth: &AuthContext) -> Vec<Issue> {
-        let issues = self.issues.lock().unwrap_or_else(PoisonError::into_inner);
-        let own = issues
-            .iter()
-            .filter(|(organization, _)| organization == auth.organization().as_str());
-        own.map(|(_, issue)| issue.clone()).collect()
+        Ok(Json(Issues { issues: look() }))
     }
 }
 
-/// A sentence for the model if the token lacks the scope.
+/// A sentence the model can read, if the token lacks the scope.
 fn need(auth: &AuthContext, scope: &str) -> Result<(), String> {
     if auth.has_scope(scope) {
         return Ok(());
     }
     let granted = auth.scopes();
     Err(format!(
-        "this needs the scope {scope}, and the token has only {granted}: log in again and ask for it"
+        "This needs the scope {scope}; the token has only: {granted}"
     ))
 }
 
 #[tool_handler(name = "quickstart")]
-impl ServerHandler for Tracker {}
+impl ServerHandler for Tools {}

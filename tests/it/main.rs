@@ -8,9 +8,12 @@
     reason = "a test binary exports nothing, and clippy.toml exempts test functions only, not what they share"
 )]
 
+mod binary;
+mod clients;
 mod edge;
 mod jwt;
 mod layering;
 mod prm;
 mod profiles;
+mod socket;
 mod support;

@@ -1,0 +1,59 @@
+//! A protected MCP server in one command, with an issuer to log in at.
+//!
+//! `cargo run --example quickstart`, then do what it prints.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program talks to who started it"
+)]
+
+mod args;
+mod caller;
+mod guide;
+mod server;
+mod tools;
+mod tracker;
+
+use std::error::Error;
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use tracing_subscriber::EnvFilter;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let options = match args::parse(std::env::args().skip(1)) {
+        Ok(Some(options)) => options,
+        Ok(None) => {
+            print!("{}", args::USAGE);
+            return ExitCode::SUCCESS;
+        }
+        Err(mistake) => {
+            eprintln!("quickstart: {mistake}\n\n{}", args::USAGE);
+            return ExitCode::from(2);
+        }
+    };
+    match run(&options).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("quickstart: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(options: &args::Options) -> Result<(), Box<dyn Error>> {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
+    let quickstart = server::start(options).await?;
+    // Ctrl-C is listened for before anyone can read that it works.
+    let (interrupted, ()) = tokio::join!(biased; tokio::signal::ctrl_c(), async {
+        print!("{}", guide::text(&quickstart));
+    });
+    interrupted?;
+    quickstart.stop().await
+}

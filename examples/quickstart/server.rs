@@ -1,0 +1,102 @@
+//! The two servers: the MCP server, and the issuer it trusts.
+
+use std::error::Error;
+use std::io;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use axum::Router;
+use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
+use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tower_mcp_auth::testing::TestIssuer;
+use tower_mcp_auth::{Authenticator, Issuer, McpAuthLayer, ProtectedResource, Resource, cors};
+
+use super::args::Options;
+use super::tools::Tools;
+use super::tracker::Tracker;
+
+/// Both servers, until this is dropped.
+pub(crate) struct Quickstart {
+    pub(crate) resource: Resource,
+    pub(crate) issuer: TestIssuer,
+    stop: oneshot::Sender<()>,
+    server: JoinHandle<io::Result<()>>,
+}
+
+pub(crate) async fn start(options: &Options) -> Result<Quickstart, Box<dyn Error>> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await;
+    let listener = listener.map_err(|error| taken(&error, "--port", options.port))?;
+    let issuer = TestIssuer::builder()
+        .port(options.issuer_port)
+        .consent(options.consent)
+        .user("alice", json!({"org_id": "acme"}))
+        .user("bob", json!({"org_id": "globex"}))
+        .scopes(["read:issues", "write:issues"])
+        .start()
+        .await
+        .map_err(|error| taken(&error, "--issuer-port", options.issuer_port))?;
+
+    let auth = Authenticator::builder(
+        ProtectedResource::new(format!("http://{}/mcp", listener.local_addr()?))
+            .issuer(Issuer::new(issuer.url()).organization_claim("org_id"))
+            .baseline_scopes(["read:issues"])
+            .allow_origin("http://localhost:6274") // the MCP inspector
+            .name("Quickstart"),
+    )
+    .build()?;
+    auth.warm_up(Duration::from_secs(5)).await?;
+    let resource = auth.resource().clone();
+
+    // Without sessions: rmcp binds a session to nobody, so whoever knows its id could join it.
+    let config = StreamableHttpServerConfig::default()
+        .with_allowed_hosts(resource.allowed_hosts().unwrap_or_default())
+        .with_legacy_session_mode(false)
+        .with_json_response(true);
+    let calls = config.cancellation_token.clone();
+    let tracker = Tracker::with_samples();
+    let tools = Tools { tracker };
+    let mcp = StreamableHttpService::new(
+        move || Ok(tools.clone()),
+        NeverSessionManager::default().into(),
+        config,
+    );
+    let app = Router::new()
+        .route_service("/mcp", mcp)
+        .layer(McpAuthLayer::new(auth))
+        .layer(cors(&resource));
+
+    let (stop, stopped) = oneshot::channel();
+    let shutdown = async move {
+        let _ = stopped.await; // asked to, or dropped
+        calls.cancel();
+    };
+    let server = axum::serve(listener, app).with_graceful_shutdown(shutdown);
+    Ok(Quickstart {
+        resource,
+        issuer,
+        stop,
+        server: tokio::spawn(server.into_future()),
+    })
+}
+
+impl Quickstart {
+    /// Ends running calls, then both servers.
+    pub(crate) async fn stop(self) -> Result<(), Box<dyn Error>> {
+        let _ = self.stop.send(()); // an error means that it has stopped already
+        let ended = tokio::time::timeout(Duration::from_secs(5), self.server).await;
+        ended.map_err(|_| "connections were still open after 5 s")???;
+        Ok(())
+    }
+}
+
+fn taken(error: &io::Error, option: &str, port: u16) -> String {
+    if error.kind() == io::ErrorKind::AddrInUse {
+        format!("port {port} is taken: choose another with {option}, or 0 for any free one")
+    } else {
+        format!("cannot listen on 127.0.0.1:{port}: {error}")
+    }
+}

@@ -1,0 +1,126 @@
+//! The tools of the MCP server. Everyone sees the issues of their own organization.
+
+use std::time::Duration;
+
+use rmcp::handler::server::wrapper::Parameters;
+use rmcp::model::ProgressNotificationParam;
+use rmcp::service::RequestContext;
+use rmcp::{Json, RoleServer, ServerHandler, schemars, tool, tool_handler, tool_router};
+use serde::{Deserialize, Serialize};
+use tower_mcp_auth::AuthContext;
+
+use super::caller::Caller;
+use super::tracker::{Issue, Tracker};
+
+#[derive(Clone)]
+pub(crate) struct Tools {
+    pub(crate) tracker: Tracker,
+}
+
+#[derive(Serialize, schemars::JsonSchema)]
+pub(crate) struct Identity {
+    user: String,
+    organization: String,
+    scopes: Vec<String>,
+    client: Option<String>,
+}
+
+#[derive(Serialize, schemars::JsonSchema)]
+pub(crate) struct Issues {
+    issues: Vec<Issue>,
+}
+
+#[derive(Deserialize, schemars::JsonSchema)]
+pub(crate) struct Search {
+    /// What the title contains. Leave it out for all issues.
+    #[serde(default)]
+    text: String,
+}
+
+#[derive(Deserialize, schemars::JsonSchema)]
+pub(crate) struct NewIssue {
+    title: String,
+}
+
+#[tool_router]
+impl Tools {
+    /// Who you are to this server, and what you may do.
+    #[tool(name = "whoami", annotations(read_only_hint = true))]
+    async fn whoami(&self, Caller(auth): Caller) -> Json<Identity> {
+        Json(Identity {
+            user: auth.principal().subject().to_string(),
+            organization: auth.organization().to_string(),
+            scopes: auth.scopes().iter().map(str::to_owned).collect(),
+            client: auth.principal().client().map(ToString::to_string),
+        })
+    }
+
+    /// Searches the issues of your organization.
+    #[tool(name = "searchIssues", annotations(read_only_hint = true))]
+    async fn search_issues(
+        &self,
+        Caller(auth): Caller,
+        Parameters(search): Parameters<Search>,
+    ) -> Result<Json<Issues>, String> {
+        need(&auth, "read:issues")?;
+        let mut issues = self.tracker.all_of(auth.organization().as_str());
+        issues.retain(|issue| issue.title.contains(&search.text));
+        Ok(Json(Issues { issues }))
+    }
+
+    /// Reports an issue in your organization.
+    #[tool(name = "createIssue")]
+    async fn create_issue(
+        &self,
+        Caller(auth): Caller,
+        Parameters(new): Parameters<NewIssue>,
+    ) -> Result<Json<Issue>, String> {
+        need(&auth, "write:issues")?;
+        let (organization, reporter) = (auth.organization(), auth.principal().subject());
+        let issue = self
+            .tracker
+            .add(organization.as_str(), reporter.as_str(), &new.title);
+        Ok(Json(issue))
+    }
+
+    /// Watches the issues of your organization for a second, and reports progress meanwhile.
+    #[tool(name = "watchIssues", annotations(read_only_hint = true))]
+    async fn watch_issues(
+        &self,
+        Caller(auth): Caller,
+        context: RequestContext<RoleServer>,
+    ) -> Result<Json<Issues>, String> {
+        const LOOKS: u8 = 4;
+        need(&auth, "read:issues")?;
+        let look = || self.tracker.all_of(auth.organization().as_str());
+        for looks in 1..=LOOKS {
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_millis(250)) => {}
+                () = context.ct.cancelled() => return Err("cancelled".into()),
+            }
+            let Some(token) = context.meta.get_progress_token() else {
+                continue; // the client does not want to know
+            };
+            let progress = ProgressNotificationParam::new(token, f64::from(looks))
+                .with_total(f64::from(LOOKS))
+                .with_message(format!("{} issues so far", look().len()));
+            let sent = context.peer.notify_progress(progress).await;
+            sent.map_err(|error| error.to_string())?;
+        }
+        Ok(Json(Issues { issues: look() }))
+    }
+}
+
+/// A sentence the model can read, if the token lacks the scope.
+fn need(auth: &AuthContext, scope: &str) -> Result<(), String> {
+    if auth.has_scope(scope) {
+        return Ok(());
+    }
+    let granted = auth.scopes();
+    Err(format!(
+        "This needs the scope {scope}; the token has only: {granted}"
+    ))
+}
+
+#[tool_handler(name = "quickstart")]
+impl ServerHandler for Tools {}

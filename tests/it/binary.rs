@@ -1,0 +1,165 @@
+//! The quickstart as a program: what it prints works when pasted, and Ctrl-C ends it.
+#![cfg(unix)]
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+/// The last line of what it prints.
+const END: &str = "Ctrl-C ends both servers.";
+
+/// A running quickstart, killed when dropped.
+struct Program {
+    child: Child,
+    printed: String,
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The program beside this test, where cargo puts examples. `cargo test` and `cargo nextest run`
+/// build it; with `--test it` alone they do not.
+fn quickstart(arguments: &[&str]) -> Command {
+    let test = std::env::current_exe().unwrap();
+    let directory = test.parent().and_then(|deps| deps.parent()).unwrap();
+    let program = directory.join("examples").join("quickstart");
+    assert!(
+        program.exists(),
+        "build the program first: cargo build --example quickstart"
+    );
+    let mut command = Command::new(program);
+    command.args(arguments).env_remove("RUST_LOG");
+    command
+}
+
+impl Program {
+    fn start() -> Self {
+        let mut command = quickstart(&["--port", "0", "--issuer-port", "0"]);
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut program = Self {
+            child,
+            printed: String::new(),
+        };
+        for line in lines.map(Result::unwrap) {
+            program.printed += &line;
+            program.printed += "\n";
+            if line == END {
+                return program;
+            }
+        }
+        panic!("it ended early, having printed {:?}", program.printed);
+    }
+
+    /// Presses Ctrl-C; how the program ends.
+    async fn interrupt(mut self) -> ExitStatus {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-INT", &pid]).status().unwrap();
+        assert!(sent.success());
+        let (ended, end) = oneshot::channel();
+        // A thread of its own, because a runtime would wait for it even after the deadline.
+        std::thread::spawn(move || {
+            let _ = ended.send(self.child.wait().unwrap());
+        });
+        let end = tokio::time::timeout(Duration::from_secs(20), end).await;
+        if end.is_err() {
+            let _ = Command::new("kill").args(["-KILL", &pid]).status();
+        }
+        end.expect("Ctrl-C ends it").unwrap()
+    }
+}
+
+/// The words of a line as a shell reads them, as far as single quotes go.
+fn words(line: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    for (index, part) in line.split('\'').enumerate() {
+        if index % 2 == 1 {
+            *words.last_mut().unwrap() += part;
+            continue;
+        }
+        for (index, word) in part.split(' ').enumerate() {
+            if index > 0 {
+                words.push(String::new());
+            }
+            *words.last_mut().unwrap() += word;
+        }
+    }
+    words
+}
+
+/// Does what curl would.
+async fn curl(line: &str) -> reqwest::Response {
+    let words = words(line);
+    let mut words = words.iter().map(String::as_str);
+    assert_eq!(words.next(), Some("curl"));
+    assert_eq!(words.next(), Some("-i"));
+    let url = words.next().unwrap();
+    let mut request = reqwest::Client::new().get(url);
+    while let Some(option) = words.next() {
+        let value = words.next().unwrap().to_owned();
+        request = match option {
+            "-d" => reqwest::Client::new().post(url).body(value),
+            "-H" => {
+                let (name, value) = value.split_once(": ").unwrap();
+                request.header(name, value)
+            }
+            other => panic!("this test does not know {other}"),
+        };
+    }
+    request.send().await.unwrap()
+}
+
+#[tokio::test]
+async fn the_quickstart_answers_as_printed_and_ends_on_ctrl_c() {
+    let program = Program::start();
+    let lines: Vec<_> = program.printed.lines().collect();
+    let mut answers = Vec::new();
+    for pair in lines.windows(2).filter(|pair| pair[1].starts_with("curl")) {
+        let status = pair[0].strip_prefix("# ").and_then(|title| title.get(..3));
+        let answer = curl(pair[1]).await;
+        assert_eq!(Some(answer.status().as_str()), status, "{}", pair[0]);
+        answers.push(answer.text().await.unwrap());
+    }
+    let said = [
+        "authentication_required",
+        r#""user":"alice""#,
+        "expired",
+        "another resource",
+    ];
+    assert_eq!(answers.len(), said.len());
+    for (answer, said) in answers.iter().zip(said) {
+        assert!(answer.contains(said), "{answer}");
+    }
+
+    let (_, metadata) = program.printed.split_once("Metadata").unwrap();
+    let url = metadata.split_whitespace().next().unwrap();
+    let metadata: serde_json::Value = reqwest::get(url).await.unwrap().json().await.unwrap();
+    let resource = metadata["resource"].as_str().unwrap();
+    let entry = format!(r#""quickstart": {{ "type": "http", "url": "{resource}" }}"#);
+    assert!(program.printed.contains(&entry), "the mcp.json names it");
+
+    assert_eq!(program.interrupt().await.code(), Some(0));
+}
+
+#[test]
+fn a_bad_argument_is_explained() {
+    let output = quickstart(&["--port", "many"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        said.starts_with("quickstart: --port takes a number"),
+        "{said}"
+    );
+    assert!(
+        said.contains("Usage: cargo run --example quickstart"),
+        "{said}"
+    );
+    let help = quickstart(&["--help"]).output().unwrap();
+    assert_eq!(help.status.code(), Some(0));
+}

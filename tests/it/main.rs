@@ -8,8 +8,11 @@
     reason = "a test binary exports nothing, and clippy.toml exempts test functions only, not what they share"
 )]
 
+mod auth;
 mod edge;
 mod jwt;
 mod layering;
 mod prm;
+mod server;
 mod support;
+mod tower;

@@ -12,6 +12,8 @@ mod auth;
 mod edge;
 mod jwt;
 mod layering;
+mod mcp;
+mod outage;
 mod prm;
 mod server;
 mod support;

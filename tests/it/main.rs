@@ -10,6 +10,8 @@
 
 mod auth;
 mod edge;
+mod frameworks;
+mod grpc;
 mod jwt;
 mod layering;
 mod mcp;

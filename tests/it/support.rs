@@ -187,6 +187,11 @@ impl Answer {
             .map_or("", |rejection| rejection.reason().code())
     }
 
+    /// The code as the client reads it; [`code`](Self::code) does not travel over a socket.
+    pub fn code_in_body(&self) -> String {
+        self.json()["error"].as_str().unwrap().to_owned()
+    }
+
     /// Refused as a bad token, for exactly this reason, without calling the inner service.
     #[track_caller]
     pub fn assert_invalid_token(&self, reason: &str) {

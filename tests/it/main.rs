@@ -9,14 +9,17 @@
 )]
 
 mod auth;
+mod config;
 mod edge;
 mod frameworks;
 mod grpc;
+mod hostile;
 mod jwt;
 mod layering;
 mod mcp;
 mod outage;
 mod prm;
+mod redaction;
 mod server;
 mod support;
 mod tower;

@@ -72,10 +72,10 @@ impl Problems {
         value: impl fmt::Display,
         remedy: impl Into<String>,
     ) {
-        let value: String = value.to_string().chars().take(Self::VALUE_CHARS).collect();
+        let value = without_user(&value.to_string());
         self.0.push(Problem {
             field: field.into(),
-            value,
+            value: value.chars().take(Self::VALUE_CHARS).collect(),
             remedy: remedy.into(),
         });
     }
@@ -87,6 +87,20 @@ impl Problems {
             Some(value) if self.0.is_empty() => Ok(value),
             _ => Err(ConfigError { problems: self.0 }),
         }
+    }
+}
+
+/// A URL without the user name and password that somebody put into it: start-up errors end up in
+/// logs (EDGE-10). Cut at the last `@`, because a broken URL has no reliable parts.
+fn without_user(value: &str) -> String {
+    let Some((before, after)) = value.rsplit_once('@') else {
+        return value.to_owned();
+    };
+    match before.split_once("://") {
+        Some((scheme, _)) if scheme.bytes().all(|b| b.is_ascii_alphanumeric()) => {
+            format!("{scheme}://…@{after}")
+        }
+        _ => format!("…@{after}"),
     }
 }
 

@@ -88,9 +88,11 @@ impl ProtectedResource {
     fn examine_origins(&self, problems: &mut Problems) -> Vec<String> {
         let mut origins = Vec::new();
         for (index, origin) in self.origins.iter().enumerate() {
+            // The URL parser takes `*` for a letter of a host name: it would match nobody.
             let parsed = Url::parse(origin)
                 .ok()
-                .filter(|url| url[Position::BeforePath..].len() <= 1);
+                .filter(|url| url[Position::BeforePath..].len() <= 1)
+                .filter(|_| !origin.contains(['*', '@']));
             match parsed {
                 _ if origin == "null" => origins.push(origin.clone()),
                 Some(url) if url.origin().is_tuple() => origins.push(url.origin().ascii_serialization()),
@@ -113,8 +115,8 @@ impl ProtectedResource {
                 Ok(url)
                     if url.path() == "/"
                         && url.query().is_none()
-                        && url.username().is_empty()
                         && url.fragment().is_none()
+                        && !host.contains(['*', '@'])
                         && !host.ends_with('/') =>
                 {
                     hosts.push(host.to_ascii_lowercase());
@@ -122,7 +124,7 @@ impl ProtectedResource {
                 _ => problems.add(
                     format!("resource.allow_host[{index}]"),
                     host,
-                    "write a host name with an optional port, e.g. mcp.internal:8080",
+                    "write a host name with an optional port, e.g. mcp.internal:8080; no wildcard",
                 ),
             }
         }

@@ -38,7 +38,10 @@ pub(crate) fn read(headers: &HeaderMap, limit: usize) -> Result<Presented<'_>, R
     if !scheme.eq_ignore_ascii_case(b"bearer") {
         return Err(Reason::UnsupportedScheme);
     }
-    let credential = rest.trim_ascii();
+    // Spaces only before the credential (OAuth 2.1 §5.1.1); servers strip any white space after it.
+    let credential = rest.trim_ascii_end();
+    let spaces = credential.iter().take_while(|byte| **byte == b' ').count();
+    let (_, credential) = credential.split_at(spaces);
     match std::str::from_utf8(credential) {
         Ok(credential) if is_token68(credential) => Ok(Presented::Bearer(credential)),
         _ => Err(Reason::MalformedCredential),

@@ -251,49 +251,11 @@ async fn edge_11_readiness_is_the_inner_services_own() {
 }
 
 mod grpc {
-    use bytes::{Buf, BufMut, Bytes};
-    use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
-    use tonic::{Code, Status};
+    use bytes::Bytes;
+    use tonic::Code;
 
     use super::*;
-
-    /// Messages that are their own bytes.
-    #[derive(Default)]
-    struct Raw;
-
-    impl Codec for Raw {
-        type Encode = Bytes;
-        type Decode = Bytes;
-        type Encoder = Self;
-        type Decoder = Self;
-
-        fn encoder(&mut self) -> Self {
-            Self
-        }
-
-        fn decoder(&mut self) -> Self {
-            Self
-        }
-    }
-
-    impl Encoder for Raw {
-        type Item = Bytes;
-        type Error = Status;
-
-        fn encode(&mut self, item: Bytes, to: &mut EncodeBuf<'_>) -> Result<(), Status> {
-            to.put(item);
-            Ok(())
-        }
-    }
-
-    impl Decoder for Raw {
-        type Item = Bytes;
-        type Error = Status;
-
-        fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-            Ok(Some(from.copy_to_bytes(from.remaining())))
-        }
-    }
+    use crate::grpc::Raw;
 
     #[tokio::test]
     async fn edge_01_a_grpc_client_reads_the_refusal_as_a_status() {

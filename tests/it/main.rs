@@ -8,12 +8,22 @@
     reason = "a test binary exports nothing, and clippy.toml exempts test functions only, not what they share"
 )]
 
+mod auth;
 mod binary;
 mod clients;
+mod config;
 mod edge;
+mod frameworks;
+mod grpc;
+mod hostile;
 mod jwt;
 mod layering;
+mod mcp;
+mod outage;
 mod prm;
 mod profiles;
+mod redaction;
+mod server;
 mod socket;
 mod support;
+mod tower;

@@ -12,6 +12,7 @@ use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Empty, Full};
 use serde_json::Value;
 use tower::{Layer, Service, ServiceExt};
+use tower_mcp_auth::authenticator::AuthenticatorBuilder;
 use tower_mcp_auth::testing::{ManualClock, TestIssuer, TokenBuilder};
 use tower_mcp_auth::{
     AuthContext, Authenticator, Issuer, McpAuthLayer, ProtectedResource, SigningAlgorithm,
@@ -62,11 +63,7 @@ impl World {
             .clock(clock.clone())
             .algorithms(algorithms)
             .in_process();
-        let resource = resource(
-            ProtectedResource::new(R)
-                .issuer(trusted(Issuer::new(I)))
-                .baseline_scopes(["read:issues"]),
-        );
+        let resource = resource(described(trusted(Issuer::new(I))));
         let auth = Authenticator::builder(resource)
             .clock(clock.clone())
             .fetch(issuer.fetch())
@@ -78,6 +75,18 @@ impl World {
             auth,
             probe: Probe::default(),
         }
+    }
+
+    /// The same issuer and clock, another authenticator.
+    pub fn rebuilt(
+        mut self,
+        configure: impl FnOnce(AuthenticatorBuilder) -> AuthenticatorBuilder,
+    ) -> Self {
+        let builder = Authenticator::builder(described(Issuer::new(I)))
+            .clock(self.clock.clone())
+            .fetch(self.issuer.fetch());
+        self.auth = configure(builder).build().unwrap();
+        self
     }
 
     pub async fn warmed(self) -> Self {
@@ -118,6 +127,13 @@ impl World {
     pub async fn bearer(&self, token: &str) -> Answer {
         self.present(format!("Bearer {token}")).await
     }
+}
+
+/// The resource of every test, trusting this issuer.
+pub fn described(issuer: Issuer) -> ProtectedResource {
+    ProtectedResource::new(R)
+        .issuer(issuer)
+        .baseline_scopes(["read:issues"])
 }
 
 /// A POST to the resource as a client sends it.
@@ -169,6 +185,11 @@ impl Answer {
         self.rejection
             .as_ref()
             .map_or("", |rejection| rejection.reason().code())
+    }
+
+    /// The code as the client reads it; [`code`](Self::code) does not travel over a socket.
+    pub fn code_in_body(&self) -> String {
+        self.json()["error"].as_str().unwrap().to_owned()
     }
 
     /// Refused as a bad token, for exactly this reason, without calling the inner service.

@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body;
 use tower_service::Service;
 
@@ -16,6 +16,9 @@ use crate::middleware::{metadata, origin};
 use crate::rejection::Rejection;
 use crate::resource::Resource;
 use crate::response::{RequestFacts, ResponseBody, render};
+
+/// A proof of possession (RFC 9449 §4.1): part of the credential.
+const DPOP: HeaderName = HeaderName::from_static("dpop");
 
 /// The service of [`McpAuthLayer`](crate::McpAuthLayer) and
 /// [`AuthenticateLayer`](crate::AuthenticateLayer).
@@ -97,13 +100,12 @@ where
 
 /// Puts the evidence in and takes the credential out (MCP-21).
 pub(super) fn admit<B>(request: &mut Request<B>, context: AuthContext, forward: bool) {
-    if forward {
-        if let header::Entry::Occupied(mut line) = request.headers_mut().entry(AUTHORIZATION) {
-            line.get_mut().set_sensitive(true);
+    for name in [AUTHORIZATION, DPOP] {
+        if !forward {
+            request.headers_mut().remove(name);
+        } else if let header::Entry::Occupied(mut lines) = request.headers_mut().entry(name) {
+            lines.iter_mut().for_each(|line| line.set_sensitive(true));
         }
-    } else {
-        request.headers_mut().remove(AUTHORIZATION);
-        request.headers_mut().remove("dpop");
     }
     // Replaces whatever an outer layer may have put there under our type.
     request.extensions_mut().insert(context);

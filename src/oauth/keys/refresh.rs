@@ -2,7 +2,7 @@
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -59,7 +59,7 @@ impl Underway {
             Err(_) => Err(failed("no complete answer within 10 s")),
         };
         self.source = None;
-        source.finish(outcome);
+        source.finish(outcome, self.started);
         let retries = source.attempts().claim_retry();
         retries.then(|| Retrying(Some(Arc::downgrade(&source))))
     }
@@ -68,7 +68,7 @@ impl Underway {
 impl Drop for Underway {
     fn drop(&mut self) {
         if let Some(source) = self.source.take() {
-            source.finish(Err(failed("the runtime ended the fetch")));
+            source.finish(Err(failed("the runtime ended the fetch")), self.started);
         }
     }
 }
@@ -136,9 +136,12 @@ impl KeySource {
         ))
     }
 
-    /// Records, tells the waiters, and only then logs: a subscriber is foreign code too.
-    fn finish(&self, outcome: Result<Snapshot, FetchFailure>) {
-        let now = self.clock.monotonic();
+    /// Ends the attempt that began at `started`: records, tells the waiters, and only then logs,
+    /// since a subscriber is foreign code too.
+    fn finish(&self, outcome: Result<Snapshot, FetchFailure>, started: Duration) {
+        // The clock is the user's: were its panic to get out of here, the attempt would never end
+        // and everybody after would wait for it (R15).
+        let now = catch_unwind(AssertUnwindSafe(|| self.clock.monotonic())).unwrap_or(started);
         match outcome {
             Ok(snapshot) => {
                 let snapshot = Arc::new(snapshot);

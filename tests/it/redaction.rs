@@ -1,0 +1,216 @@
+//! No credential in logs, answers or `Debug`, and no forged log lines (EDGE-10, T48, T49).
+
+use std::convert::Infallible;
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{Empty, Full};
+use tower::{Layer, Service, ServiceExt, service_fn};
+use tower_mcp_auth::testing::Fault;
+use tower_mcp_auth::{AuthContext, McpAuthLayer};
+use tracing::Level;
+use tracing::subscriber::DefaultGuard;
+
+use crate::support::{Answer, World, post};
+
+/// Everything logged on this thread, from any crate, at any level.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn start() -> (Self, DefaultGuard) {
+        let log = Self::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(Level::TRACE)
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish();
+        (log, tracing::subscriber::set_default(subscriber))
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Every piece of twelve characters of what proves something.
+fn pieces(credential: &str) -> Vec<&str> {
+    let secret = credential.rsplit('.').next().unwrap();
+    (0..secret.len().saturating_sub(11))
+        .map(|at| &secret[at..at + 12])
+        .collect()
+}
+
+/// Sends `credential` as Bearer through an inner service that describes all it can see.
+async fn describe(world: &World, credential: &str) -> String {
+    let inner = service_fn(|request: Request<Empty<Bytes>>| async move {
+        let auth = request.extensions().get::<AuthContext>().unwrap();
+        tracing::trace!(?request, ?auth, "inner");
+        let said = format!(
+            "{request:?} {auth:?} {:?} {:?}",
+            auth.principal(),
+            auth.key()
+        );
+        Ok::<_, Infallible>(Response::new(Full::<Bytes>::from(said)))
+    });
+    let service = McpAuthLayer::new(world.auth.clone()).layer(inner);
+    let shown = format!("{service:?}");
+    let request = post().header("authorization", format!("Bearer {credential}"));
+    let future = service.oneshot(request.body(Empty::new()).unwrap());
+    let answer = Answer::read(future.await.unwrap()).await;
+    let rejection = answer.rejection.as_ref().map(ToString::to_string);
+    format!(
+        "{shown} {answer:?} {rejection:?} {}",
+        String::from_utf8_lossy(&answer.body)
+    )
+}
+
+#[tokio::test]
+async fn edge_10_t48_no_piece_of_a_credential_is_repeated_anywhere() {
+    let (log, _guard) = Log::start();
+    let world = World::cold().rebuilt(|auth| auth.require_scopes(["read:issues"]));
+    let forwarding = World::cold().rebuilt(|auth| auth.insecure_forward_credential());
+    let down = World::cold();
+    down.issuer.fail_all(Fault::Refuse);
+    let token = world.token();
+    let credentials = [
+        token.sign(),
+        token.clone().expires_in(-60).sign(),
+        token.clone().audience("https://other.example").sign(),
+        token.clone().scope("none").sign(),
+        token.clone().header("kid", "nobody").sign(),
+        token.clone().header("typ", "JWT").sign(),
+        token.clone().header("crit", "x").sign(),
+        token.clone().claim("iss", 7).sign(),
+        token.clone().without("sub").sign(),
+        token.clone().tamper(|bytes| bytes[5] ^= 1).sign(),
+        token.clone().hmac("secret").sign(),
+        token.clone().raw_claims("{").sign(),
+        format!("{}=", token.sign()),
+        format!("{},", token.sign()),
+        "mcps_c4n4ryc4n4ry0123456789abcdef".to_owned(),
+    ];
+    for credential in &credentials {
+        for world in [&world, &world, &down] {
+            let seen = describe(world, credential).await;
+            for piece in pieces(credential) {
+                assert!(!seen.contains(piece), "{piece} in {seen}");
+            }
+        }
+    }
+    for _ in ["cold", "warm"] {
+        let credential = forwarding.token().sign();
+        let seen = describe(&forwarding, &credential).await;
+        assert!(seen.contains("\"authorization\": Sensitive"), "{seen}");
+        for piece in pieces(&credential) {
+            assert!(
+                !seen.contains(piece) && !log.text().contains(piece),
+                "{piece}"
+            );
+        }
+    }
+    let log = log.text();
+    for known in [
+        "expired",
+        "wrong_audience",
+        "keys refreshed",
+        "TRACE",
+        "DEBUG",
+        "WARN",
+        "inner",
+    ] {
+        assert!(log.contains(known), "{known} was not captured");
+    }
+    for credential in &credentials {
+        for piece in pieces(credential) {
+            assert!(!log.contains(piece), "{piece} in the log");
+        }
+    }
+}
+
+#[tokio::test]
+async fn edge_10_a_request_that_waits_for_keys_shows_no_credential() {
+    let world = World::cold();
+    let token = world.token().sign();
+    let request = post()
+        .header("authorization", format!("Bearer {token}"))
+        .body(Empty::<Bytes>::new())
+        .unwrap();
+    let mut service = McpAuthLayer::new(world.auth.clone()).layer(world.probe.clone());
+    std::future::poll_fn(|cx| Service::<Request<Empty<Bytes>>>::poll_ready(&mut service, cx))
+        .await
+        .unwrap();
+    let waiting = service.call(request);
+    let shown = format!(
+        "{waiting:?} {service:?} {:?} {:?}",
+        world.auth, world.issuer
+    );
+    assert!(shown.contains("deciding"), "{shown}");
+    for piece in pieces(&token) {
+        assert!(!shown.contains(piece), "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn t49_nobody_forges_a_log_line() {
+    let (log, _guard) = Log::start();
+    let world = World::warm().await;
+    let hostile = "x\r\n2026-11-22T00:00:00Z INFO forged\u{1b}[2J\u{202e}\u{2028}y\u{7f}\u{9b}";
+    let token = world.token();
+    for token in [
+        token.clone().header("kid", hostile),
+        token.clone().header("typ", hostile),
+        token.clone().header("alg", hostile),
+        token.clone().header(hostile, 1),
+        token.clone().claim("iss", hostile),
+        token.clone().claim("sub", hostile),
+        token.clone().claim("client_id", hostile),
+        token.clone().claim("scope", hostile),
+        token.clone().claim("aud", hostile),
+        token.clone().claim(hostile, hostile),
+        token
+            .clone()
+            .raw_claims(format!("{{\"a\":1,\"{hostile}\":2}}")),
+    ] {
+        world.bearer(&token.sign()).await;
+    }
+    for (name, value) in [
+        ("origin", &b"https://evil\xff\xe2\x80\xae.test\t"[..]),
+        ("host", b"evil\t\xc2\x9b"),
+    ] {
+        let value = http::HeaderValue::from_bytes(value).unwrap();
+        world.send(Request::post("/mcp").header(name, value)).await;
+    }
+    let id = "forged\tINFO";
+    world.send(post().header("x-request-id", id)).await;
+    let log = log.text();
+    assert!(
+        log.contains("unknown_issuer") && log.contains("origin_not_allowed"),
+        "{log}"
+    );
+    let ours = log.lines().filter(|line| line.contains("tower_mcp_auth"));
+    assert_eq!(
+        ours.count(),
+        log.lines().count(),
+        "a line of another's making: {log}"
+    );
+    for bad in [
+        '\u{1b}', '\u{202e}', '\u{2028}', '\u{7f}', '\u{9b}', '\r', '\t',
+    ] {
+        assert!(!log.contains(bad), "{bad:?} in {log:?}");
+    }
+}

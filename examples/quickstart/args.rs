@@ -2,19 +2,6 @@
 
 use tower_mcp_auth::testing::Consent;
 
-pub(crate) const USAGE: &str = "\
-An MCP server that only lets in who has a token, and an issuer of tokens beside it.
-
-Usage: cargo run --example quickstart -- [OPTIONS]
-
-  --port PORT                 of the MCP server, 0 for any free one [default: 8000]
-  --issuer-port PORT          of the issuer, 0 for any free one [default: 8001]
-  --consent page|automatic    a page asks the user, or alice agrees to everything [default: page]
-  --help                      this text
-
-RUST_LOG=tower_mcp_auth=debug shows why requests are refused.
-";
-
 /// What to start.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Options {

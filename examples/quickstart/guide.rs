@@ -10,14 +10,14 @@ const HOUR: i64 = 3600;
 const WHOAMI: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"whoami"}}"#;
 
 /// A request to the MCP server, ready to paste.
-pub(crate) struct Trial {
+struct Trial {
     token: Option<String>,
     body: Option<&'static str>,
-    pub(crate) status: u16,
+    status: u16,
     expect: &'static str,
 }
 
-pub(crate) fn trials(quickstart: &Quickstart) -> [Trial; 4] {
+fn trials(quickstart: &Quickstart) -> [Trial; 4] {
     let url = quickstart.resource.identifier();
     let token = |audience: &str| quickstart.issuer.token(audience).scope("read:issues");
     let refused = |token, expect| Trial {
@@ -47,7 +47,7 @@ pub(crate) fn trials(quickstart: &Quickstart) -> [Trial; 4] {
 
 impl Trial {
     /// Header lines beside those every client sends.
-    pub(crate) fn headers(&self) -> Vec<(&'static str, String)> {
+    fn headers(&self) -> Vec<(&'static str, String)> {
         let mut headers = Vec::new();
         if self.body.is_some() {
             headers.push(("Content-Type", "application/json".into()));
@@ -60,7 +60,7 @@ impl Trial {
     }
 
     /// One line for a shell.
-    pub(crate) fn curl(&self, url: &str) -> String {
+    fn curl(&self, url: &str) -> String {
         let mut line = format!("curl -i {url}");
         if let Some(body) = self.body {
             let _ = write!(line, " -d '{body}'");

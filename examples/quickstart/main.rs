@@ -20,16 +20,29 @@ use std::process::ExitCode;
 
 use tracing_subscriber::EnvFilter;
 
+const USAGE: &str = "\
+An MCP server that only lets in who has a token, and an issuer of tokens beside it.
+
+Usage: cargo run --example quickstart -- [OPTIONS]
+
+  --port PORT                 of the MCP server, 0 for any free one [default: 8000]
+  --issuer-port PORT          of the issuer, 0 for any free one [default: 8001]
+  --consent page|automatic    a page asks the user, or alice agrees to everything [default: page]
+  --help                      this text
+
+RUST_LOG=tower_mcp_auth=debug shows why requests are refused.
+";
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let options = match args::parse(std::env::args().skip(1)) {
         Ok(Some(options)) => options,
         Ok(None) => {
-            print!("{}", args::USAGE);
+            print!("{USAGE}");
             return ExitCode::SUCCESS;
         }
         Err(mistake) => {
-            eprintln!("quickstart: {mistake}\n\n{}", args::USAGE);
+            eprintln!("quickstart: {mistake}\n\n{USAGE}");
             return ExitCode::from(2);
         }
     };

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use http::StatusCode;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE, WWW_AUTHENTICATE};
+use http::header::{CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
 use reqwest::redirect;
 use rmcp::model::{CallToolRequestParams, CallToolResult, ProgressNotificationParam};
 use rmcp::service::{NotificationContext, RunningService};
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tower_mcp_auth::testing::Consent;
 use url::Url;
-use url::form_urlencoded::{self, Serializer};
+use url::form_urlencoded::Serializer;
 
 use quickstart::args::Options;
 use quickstart::server::{Quickstart, start};
@@ -25,7 +25,6 @@ use quickstart::server::{Quickstart, start};
 mod quickstart {
     pub(super) mod args;
     mod caller;
-    pub(super) mod guide;
     pub(super) mod server;
     mod tools;
     mod tracker;

@@ -69,12 +69,13 @@ impl Server {
         let mut bytes = String::new();
         for (index, lines) in requests.iter().enumerate() {
             let last = index + 1 == requests.len();
+            let host = format!("Host: {}", self.address);
             let connection = if last { "close" } else { "keep-alive" };
-            bytes += &format!("POST /mcp HTTP/1.1\r\nHost: {}\r\n", self.address);
-            for line in *lines {
-                bytes += &format!("{line}\r\n");
-            }
-            bytes += &format!("Connection: {connection}\r\nContent-Length: 0\r\n\r\n");
+            let connection = format!("Connection: {connection}");
+            let first = ["POST /mcp HTTP/1.1", &host].into_iter();
+            let rest = [&*connection, "Content-Length: 0", "\r\n"];
+            let lines = first.chain(lines.iter().copied()).chain(rest);
+            bytes += &lines.collect::<Vec<_>>().join("\r\n");
         }
         stream.write_all(bytes.as_bytes()).await.unwrap();
         let mut answer = String::new();

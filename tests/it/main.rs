@@ -8,11 +8,14 @@
     reason = "a test binary exports nothing, and clippy.toml exempts test functions only, not what they share"
 )]
 
+#[cfg(feature = "client")]
 mod binary;
+#[cfg(feature = "client")]
 mod clients;
 mod edge;
 mod jwt;
 mod layering;
 mod prm;
+#[cfg(feature = "client")]
 mod socket;
 mod support;

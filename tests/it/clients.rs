@@ -218,6 +218,12 @@ async fn post_call(quickstart: &Quickstart, token: &str, call: &Value) -> reqwes
     request.send().await.unwrap()
 }
 
+/// A call that streams.
+fn watch() -> Value {
+    json!({"jsonrpc": "2.0", "id": 2, "method": "tools/call",
+        "params": {"name": "watchIssues", "_meta": {"progressToken": "P"}}})
+}
+
 #[tokio::test]
 async fn a_user_says_yes_on_the_consent_page() {
     let quickstart = quickstart(Consent::Page).await;
@@ -246,9 +252,7 @@ async fn a_user_says_yes_on_the_consent_page() {
         .unwrap();
     assert_eq!(created["result"]["structuredContent"]["reporter"], "bob");
 
-    let watch = json!({"jsonrpc": "2.0", "id": 2, "method": "tools/call",
-        "params": {"name": "watchIssues", "_meta": {"progressToken": "P"}}});
-    let events = post_call(&quickstart, token, &watch).await;
+    let events = post_call(&quickstart, token, &watch()).await;
     let events = events.text().await.unwrap();
     let events: Vec<Value> = events
         .lines()
@@ -275,6 +279,21 @@ async fn a_user_says_no_on_the_consent_page() {
     let back = consent(&page, "bob", "deny").await;
     assert_eq!(back["error"], "access_denied");
     assert!(!back.contains_key("code"));
+}
+
+#[tokio::test]
+async fn stopping_ends_a_running_call() {
+    let quickstart = quickstart(Consent::Automatic).await;
+    let token = quickstart.issuer.token(quickstart.resource.identifier());
+    let mut events = post_call(&quickstart, &token.sign(), &watch()).await;
+    assert!(events.chunk().await.unwrap().is_some(), "it runs");
+    quickstart.stop().await.unwrap();
+    while let Ok(Some(event)) = events.chunk().await {
+        assert!(
+            !event.windows(8).any(|part| part == b"\"result\""),
+            "{event:?}"
+        );
+    }
 }
 
 #[tokio::test]

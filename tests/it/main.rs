@@ -9,7 +9,9 @@
 )]
 
 mod auth;
+#[cfg(feature = "client")]
 mod binary;
+#[cfg(feature = "client")]
 mod clients;
 mod config;
 mod edge;
@@ -24,6 +26,7 @@ mod prm;
 mod profiles;
 mod redaction;
 mod server;
+#[cfg(feature = "client")]
 mod socket;
 mod support;
 mod tower;

@@ -64,6 +64,7 @@
 //! | `aws-lc-rs` | yes | signatures by aws-lc-rs |
 //! | `rust-crypto` | | signatures in pure Rust, slower; with both on, aws-lc-rs is used |
 //! | `axum` | | [`AuthContext`] and `Option<AuthContext>` as extractors |
+//! | `rmcp` | | [`AuthContext`] as a parameter of rmcp's tools and prompts |
 //! | `cors` | | `cors()`: a tower-http `CorsLayer` set up for browser clients |
 //! | `testing` | | `testing::TestIssuer`: an authorization server on loopback for your tests |
 //!
@@ -117,7 +118,7 @@ mod response;
 // Rank 7, edge.
 pub mod middleware;
 // Rank 8, adapters.
-#[cfg(any(feature = "client", feature = "axum"))]
+#[cfg(any(feature = "client", feature = "axum", feature = "rmcp"))]
 pub mod backend;
 #[cfg(feature = "cors")]
 mod cors;

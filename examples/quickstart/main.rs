@@ -8,7 +8,6 @@
 )]
 
 mod args;
-mod caller;
 mod guide;
 mod server;
 mod tools;

@@ -9,7 +9,6 @@ use rmcp::{Json, RoleServer, ServerHandler, schemars, tool, tool_handler, tool_r
 use serde::{Deserialize, Serialize};
 use tower_mcp_auth::AuthContext;
 
-use super::caller::Caller;
 use super::tracker::{Issue, Tracker};
 
 #[derive(Clone)]
@@ -46,7 +45,7 @@ pub(crate) struct NewIssue {
 impl Tools {
     /// Who you are to this server, and what you may do.
     #[tool(name = "whoami", annotations(read_only_hint = true))]
-    async fn whoami(&self, Caller(auth): Caller) -> Json<Identity> {
+    async fn whoami(&self, auth: AuthContext) -> Json<Identity> {
         Json(Identity {
             user: auth.principal().subject().to_string(),
             organization: auth.organization().to_string(),
@@ -59,7 +58,7 @@ impl Tools {
     #[tool(name = "searchIssues", annotations(read_only_hint = true))]
     async fn search_issues(
         &self,
-        Caller(auth): Caller,
+        auth: AuthContext,
         Parameters(search): Parameters<Search>,
     ) -> Result<Json<Issues>, String> {
         need(&auth, "read:issues")?;
@@ -72,7 +71,7 @@ impl Tools {
     #[tool(name = "createIssue")]
     async fn create_issue(
         &self,
-        Caller(auth): Caller,
+        auth: AuthContext,
         Parameters(new): Parameters<NewIssue>,
     ) -> Result<Json<Issue>, String> {
         need(&auth, "write:issues")?;
@@ -87,7 +86,7 @@ impl Tools {
     #[tool(name = "watchIssues", annotations(read_only_hint = true))]
     async fn watch_issues(
         &self,
-        Caller(auth): Caller,
+        auth: AuthContext,
         context: RequestContext<RoleServer>,
     ) -> Result<Json<Issues>, String> {
         const LOOKS: u8 = 4;

@@ -5,6 +5,9 @@ mod axum;
 #[cfg(feature = "client")]
 mod http;
 
+#[cfg(feature = "rmcp")]
+mod rmcp;
+
 #[cfg(feature = "axum")]
 pub use axum::MissingAuthLayer;
 #[cfg(feature = "client")]

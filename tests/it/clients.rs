@@ -24,7 +24,6 @@ use quickstart::server::{Quickstart, start};
 #[path = "../../examples/quickstart"]
 mod quickstart {
     pub(super) mod args;
-    mod caller;
     pub(super) mod server;
     mod tools;
     mod tracker;

@@ -39,13 +39,10 @@ fn parameters(challenge: &str) -> Vec<(&str, &str)> {
         );
         assert!(found.iter().all(|(known, _)| *known != name), "AUTH-5");
         found.push((name, value));
-        match after.strip_prefix(", ") {
-            Some(next) => rest = next,
-            None => {
-                assert_eq!(after, "");
-                return found;
-            }
+        if after.is_empty() {
+            return found;
         }
+        rest = after.strip_prefix(", ").expect("the next parameter");
     }
 }
 

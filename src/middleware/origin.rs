@@ -211,7 +211,7 @@ where
         match judge(&self.resource, request.uri(), request.headers()) {
             Ok(()) => ResponseFuture::inner(self.inner.call(request)),
             Err(rejection) => {
-                let facts = RequestFacts::of(request.headers());
+                let facts = RequestFacts::of(request.method(), request.headers());
                 ResponseFuture::answered(render(&rejection, &self.resource, &facts))
             }
         }

@@ -4,8 +4,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use http::HeaderMap;
 use http::header::{CONTENT_TYPE, HeaderName};
+use http::{HeaderMap, Method};
 
 use crate::wire::only_line;
 
@@ -23,13 +23,17 @@ pub(crate) struct RequestFacts {
     pub(crate) request_id: String,
     /// Whether the client speaks gRPC, and so finds the outcome in `grpc-status` only.
     pub(crate) grpc: bool,
+    /// Whether the answer must have no content (RFC 9110 §9.3.2). Over HTTP/2 nobody below us
+    /// takes it off, and clients then report a protocol error.
+    pub(crate) head: bool,
 }
 
 impl RequestFacts {
-    pub(crate) fn of(headers: &HeaderMap) -> Self {
+    pub(crate) fn of(method: &Method, headers: &HeaderMap) -> Self {
         Self {
             request_id: own_request_id(headers).map_or_else(new_request_id, str::to_owned),
             grpc: is_grpc(headers),
+            head: *method == Method::HEAD,
         }
     }
 }
@@ -100,16 +104,22 @@ mod tests {
             ("application/json", false),
             ("application/grp", false),
         ] {
-            let facts = RequestFacts::of(&with(&CONTENT_TYPE, &[value]));
+            let facts = RequestFacts::of(&Method::POST, &with(&CONTENT_TYPE, &[value]));
             assert_eq!(facts.grpc, grpc, "{value}");
         }
-        assert!(!RequestFacts::of(&HeaderMap::new()).grpc);
-        assert!(!RequestFacts::of(&with(&CONTENT_TYPE, &["application/grpc"; 2])).grpc);
+        assert!(!RequestFacts::of(&Method::POST, &HeaderMap::new()).grpc);
+        assert!(
+            !RequestFacts::of(
+                &Method::POST,
+                &with(&CONTENT_TYPE, &["application/grpc"; 2])
+            )
+            .grpc
+        );
     }
 
     #[test]
     fn a_harmless_request_id_is_kept() {
-        let facts = RequestFacts::of(&with(&X_REQUEST_ID, &["a.B_9-x"]));
+        let facts = RequestFacts::of(&Method::POST, &with(&X_REQUEST_ID, &["a.B_9-x"]));
         assert_eq!(facts.request_id, "a.B_9-x");
     }
 
@@ -124,7 +134,7 @@ mod tests {
             &["a", "b"],
             &[&long],
         ] {
-            let id = RequestFacts::of(&with(&X_REQUEST_ID, values)).request_id;
+            let id = RequestFacts::of(&Method::POST, &with(&X_REQUEST_ID, values)).request_id;
             assert_eq!(id.len(), 32, "{values:?}");
             assert!(id.bytes().all(|b| b.is_ascii_hexdigit()));
         }
@@ -138,7 +148,7 @@ mod tests {
                 let mut headers = HeaderMap::new();
                 headers.insert(X_REQUEST_ID, value.clone());
                 headers.insert(CONTENT_TYPE, value);
-                let id = RequestFacts::of(&headers).request_id;
+                let id = RequestFacts::of(&Method::POST, &headers).request_id;
                 prop_assert!((1..=128).contains(&id.len()));
                 prop_assert!(id.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)));
             }

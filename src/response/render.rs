@@ -4,7 +4,9 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
@@ -120,11 +122,16 @@ fn json(
     };
     // Strings and numbers always serialize; should they not, the headers still say it all.
     let body = serde_json::to_vec(&refusal).unwrap_or_default();
-    let mut response = Response::new(body.into());
+    let mut response = Response::new(Bytes::new());
     *response.status_mut() = answer.status;
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if facts.head {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+    } else {
+        // Its length is left to the server: an outer layer may put another body here.
+        *response.body_mut() = body.into();
+    }
     response
 }
 

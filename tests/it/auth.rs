@@ -9,14 +9,15 @@ use tower_mcp_auth::McpAuthLayer;
 use crate::server::Loopback;
 use crate::support::{Answer, P, World, post};
 
+fn e1() -> String {
+    format!("Bearer resource_metadata=\"{P}\", scope=\"read:issues\"")
+}
+
 /// Answered as if nothing had been presented: E1, and nothing but E1.
 #[track_caller]
 fn assert_e1(answer: &Answer) {
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
-    assert_eq!(
-        answer.challenge(),
-        format!("Bearer resource_metadata=\"{P}\", scope=\"read:issues\"")
-    );
+    assert_eq!(answer.challenge(), e1());
     let body = answer.json();
     assert_eq!(body["error"], "authentication_required");
     assert_eq!(body["allowed_methods"], json!(["oauth2"]));
@@ -39,13 +40,10 @@ fn parameters(challenge: &str) -> Vec<(&str, &str)> {
         );
         assert!(found.iter().all(|(known, _)| *known != name), "AUTH-5");
         found.push((name, value));
-        match after.strip_prefix(", ") {
-            Some(next) => rest = next,
-            None => {
-                assert_eq!(after, "");
-                return found;
-            }
+        if after.is_empty() {
+            return found;
         }
+        rest = after.strip_prefix(", ").expect("the next parameter");
     }
 }
 
@@ -362,7 +360,14 @@ async fn mcp_12_mcp_13_no_method_is_exempt() {
         "GET", "HEAD", "POST", "DELETE", "OPTIONS", "PUT", "PATCH", "TRACE", "BREW",
     ];
     for method in methods {
-        assert_e1(&world.send(post().method(method)).await);
+        let answer = world.send(post().method(method)).await;
+        if method == "HEAD" {
+            let length: usize = answer.header("content-length").unwrap().parse().unwrap();
+            assert!(length > 0 && answer.body.is_empty(), "RFC 9110 §9.3.2");
+            assert_eq!(answer.challenge(), e1());
+            continue;
+        }
+        assert_e1(&answer);
         let bad = post()
             .method(method)
             .header("authorization", "Bearer a.b.c");

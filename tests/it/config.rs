@@ -6,7 +6,6 @@ use serde_json::json;
 use tower_mcp_auth::authenticator::AuthenticatorBuilder;
 use tower_mcp_auth::{
     Authenticator, ConfigError, Freshness, HttpClient, Issuer, Profile, ProtectedResource,
-    SigningAlgorithm,
 };
 
 use crate::support::{I, R};
@@ -41,6 +40,7 @@ type Case = (
     &'static str,
 );
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn mistakes_in_resource() -> Vec<Case> {
     let origin = |origin: &'static str| resource(|r| r.allow_origin(origin));
     let host = |host: &'static str| resource(|r| r.allow_host(host));
@@ -179,7 +179,7 @@ fn mistakes_in_issuer() -> Vec<Case> {
             "use https",
         ),
         (
-            trusting(Issuer::new(I).algorithms([] as [SigningAlgorithm; 0])),
+            trusting(Issuer::new(I).algorithms(Vec::new())),
             "issuer[0].algorithms",
             "[]",
             "Es256",

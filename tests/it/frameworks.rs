@@ -156,6 +156,13 @@ async fn hyper_serves_it_over_http1_and_http2() {
             .challenge()
             .strip_prefix("Bearer resource_metadata=")
             .unwrap();
+        let head = Request::head("https://mcp.example.com/mcp").header("host", "mcp.example.com");
+        let head = connection.send(head).await;
+        assert_eq!(
+            (head.status, head.body.len()),
+            (StatusCode::UNAUTHORIZED, 0),
+            "MCP-13"
+        );
         let good = post()
             .uri("https://mcp.example.com/mcp")
             .header("authorization", &good);

@@ -187,6 +187,21 @@ async fn a_client_reads_refusals_as_statuses() {
 }
 
 #[tokio::test]
+async fn auth_11_two_credentials_are_an_invalid_argument() {
+    let world = World::cold();
+    let (_tasks, channel) = serve(&world).await;
+    let token = world.token().sign();
+    let mut request = message(Some(&token));
+    let second = format!("Bearer {token}").parse().unwrap();
+    request.metadata_mut().append("authorization", second);
+    let mut client = Grpc::new(channel);
+    client.ready().await.unwrap();
+    let path = "/test.Who/Say".parse().unwrap();
+    let status = client.unary(request, path, Raw).await.unwrap_err();
+    assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
+}
+
+#[tokio::test]
 async fn key_06_a_client_reads_an_outage_as_unavailable() {
     let world = World::cold();
     let (_tasks, channel) = serve(&world).await;

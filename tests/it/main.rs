@@ -22,9 +22,11 @@ mod jwt;
 mod layering;
 mod mcp;
 mod outage;
+mod paths;
 mod prm;
 mod profiles;
 mod redaction;
+mod rotation;
 mod server;
 #[cfg(feature = "client")]
 mod socket;

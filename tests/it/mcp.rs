@@ -11,7 +11,8 @@ use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Empty, Full, StreamBody};
 use tokio::sync::mpsc;
 use tower::{Layer, ServiceExt, service_fn};
-use tower_mcp_auth::{McpAuthLayer, cors};
+use tower_mcp_auth::authenticator::AuthenticatorBuilder;
+use tower_mcp_auth::{McpAuthLayer, ProtectedResource, cors};
 
 use crate::support::{Answer, I, P, R, World, post};
 
@@ -121,7 +122,7 @@ async fn mcp_21_the_credential_stays_outside() {
 
 #[tokio::test]
 async fn mcp_21_forwarded_only_on_request_and_then_marked_sensitive() {
-    let world = World::cold().rebuilt(|auth| auth.insecure_forward_credential());
+    let world = World::cold().rebuilt(AuthenticatorBuilder::insecure_forward_credential);
     for _ in ["cold", "warm"] {
         let headers = seen_inside(&world).await;
         for (name, lines) in [("authorization", 1), ("dpop", 2)] {
@@ -273,7 +274,7 @@ async fn edge_03_edge_04_with_cors_outside_a_browser_reads_every_refusal() {
 
 #[tokio::test]
 async fn prm_05_prm_06_prm_17_the_challenge_leads_to_the_resource_that_was_called() {
-    let world = World::custom(|resource| resource.insecure_any_host(), |issuer| issuer);
+    let world = World::custom(ProtectedResource::insecure_any_host, |issuer| issuer);
     for host in ["mcp.example.com", "evil.test", "evil.test\"x"] {
         let request = Request::post("/mcp")
             .header("host", host)

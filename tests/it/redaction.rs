@@ -8,12 +8,16 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{Empty, Full};
 use tower::{Layer, Service, ServiceExt, service_fn};
-use tower_mcp_auth::testing::Fault;
+use tower_mcp_auth::authenticator::AuthenticatorBuilder;
+use tower_mcp_auth::testing::{Fault, TestIssuer};
 use tower_mcp_auth::{AuthContext, McpAuthLayer};
 use tracing::Level;
 use tracing::subscriber::DefaultGuard;
 
 use crate::support::{Answer, World, post};
+
+/// What a forger puts into a text that might be logged.
+const HOSTILE: &str = "x\r\n2026-11-22T00:00:00Z INFO forged\u{1b}[2J\u{202e}\u{2028}y\u{7f}\u{9b}";
 
 /// Everything logged on this thread, from any crate, at any level.
 #[derive(Clone, Default)]
@@ -83,7 +87,7 @@ async fn describe(world: &World, credential: &str) -> String {
 async fn edge_10_t48_no_piece_of_a_credential_is_repeated_anywhere() {
     let (log, _guard) = Log::start();
     let world = World::cold().rebuilt(|auth| auth.require_scopes(["read:issues"]));
-    let forwarding = World::cold().rebuilt(|auth| auth.insecure_forward_credential());
+    let forwarding = World::cold().rebuilt(AuthenticatorBuilder::insecure_forward_credential);
     let down = World::cold();
     down.issuer.fail_all(Fault::Refuse);
     let token = world.token();
@@ -169,7 +173,7 @@ async fn edge_10_a_request_that_waits_for_keys_shows_no_credential() {
 async fn t49_nobody_forges_a_log_line() {
     let (log, _guard) = Log::start();
     let world = World::warm().await;
-    let hostile = "x\r\n2026-11-22T00:00:00Z INFO forged\u{1b}[2J\u{202e}\u{2028}y\u{7f}\u{9b}";
+    let hostile = HOSTILE;
     let token = world.token();
     for token in [
         token.clone().header("kid", hostile),
@@ -202,15 +206,54 @@ async fn t49_nobody_forges_a_log_line() {
         log.contains("unknown_issuer") && log.contains("origin_not_allowed"),
         "{log}"
     );
-    let ours = log.lines().filter(|line| line.contains("tower_mcp_auth"));
-    assert_eq!(
-        ours.count(),
-        log.lines().count(),
-        "a line of another's making: {log}"
-    );
+    assert_lines_are_ours(&log);
+}
+
+#[track_caller]
+fn assert_lines_are_ours(log: &str) {
+    for line in log.lines() {
+        assert!(
+            line.contains(" tower_mcp_auth"),
+            "of another's making: {line}"
+        );
+    }
     for bad in [
         '\u{1b}', '\u{202e}', '\u{2028}', '\u{7f}', '\u{9b}', '\r', '\t',
     ] {
         assert!(!log.contains(bad), "{bad:?} in {log:?}");
     }
+}
+
+#[tokio::test]
+async fn t49_nor_does_the_issuer() {
+    let (log, _guard) = Log::start();
+    let key = serde_json::json!({"keys": [
+        {"kty": HOSTILE, "kid": HOSTILE, "alg": HOSTILE, "use": HOSTILE},
+        {"kty": "EC", "crv": HOSTILE, "kid": HOSTILE, "x": HOSTILE, "y": "AA"},
+        {"kty": "oct", "kid": HOSTILE, "k": "AAAA"},
+    ]});
+    let lies: [&dyn Fn(&TestIssuer); 9] = [
+        &|issuer| issuer.set_metadata_field("issuer", HOSTILE),
+        &|issuer| issuer.set_metadata_field("issuer", serde_json::json!([HOSTILE])),
+        &|issuer| issuer.set_metadata_field("jwks_uri", HOSTILE),
+        &|issuer| issuer.set_metadata_field("jwks_uri", format!("https://h/{HOSTILE}")),
+        &|issuer| issuer.set_metadata_text(HOSTILE),
+        &|issuer| issuer.set_metadata_header("content-type", "text/\tforged"),
+        &|issuer| issuer.set_jwks_text(format!("{{\"keys\": [{{\"{HOSTILE}\": 1}}]}}")),
+        &|issuer| issuer.set_jwks(key.clone()),
+        &|issuer| issuer.set_jwks(serde_json::json!({"keys": HOSTILE})),
+    ];
+    for lie in lies {
+        let world = World::cold();
+        lie(&world.issuer);
+        let answer = world.bearer(&world.token().sign()).await;
+        assert_eq!(answer.status, 503, "{:?}", answer.rejection);
+        assert!(!answer.body.windows(6).any(|piece| piece == b"forged"));
+    }
+    let log = log.text();
+    assert!(
+        log.matches("keys not refreshed").count() >= lies.len(),
+        "{log}"
+    );
+    assert_lines_are_ours(&log);
 }

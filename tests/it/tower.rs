@@ -224,6 +224,55 @@ async fn edge_11_composes_with_buffers_boxes_and_builders() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn t45_concurrent_callers_are_never_mixed_up() {
+    for world in [World::cold(), World::warm().await] {
+        let calls = (0..400).map(|n| {
+            let subject = format!("user-{}", n % 40);
+            let token = format!("Bearer {}", world.token().subject(&subject).sign());
+            let request = post().header("authorization", token);
+            let request = request.body(Empty::<Bytes>::new()).unwrap();
+            let call = layer(&world).layer(world.probe.clone()).oneshot(request);
+            tokio::spawn(async move { (subject, Answer::read(call.await.unwrap()).await) })
+        });
+        for joined in join_all(calls).await {
+            let (subject, answer) = joined.unwrap();
+            assert_eq!(answer.json()["subject"], subject);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn r15_a_panicking_fetch_is_503_and_the_next_attempt_counts() {
+    let World {
+        issuer,
+        clock,
+        probe,
+        ..
+    } = World::cold();
+    let (fetch, asked) = (issuer.fetch(), Arc::new(AtomicUsize::new(0)));
+    let flaky = service_fn(move |request: Request<Full<Bytes>>| {
+        assert_ne!(asked.fetch_add(1, Ordering::SeqCst), 0, "the fetch broke");
+        fetch.clone().oneshot(request)
+    });
+    let auth = Authenticator::builder(described(Issuer::new(I)))
+        .clock(clock.clone())
+        .fetch(flaky)
+        .build()
+        .unwrap();
+    let world = World {
+        issuer,
+        clock,
+        auth,
+        probe,
+    };
+    let first = Answer::read(world.service().oneshot(good(&world)).await.unwrap()).await;
+    assert_eq!(first.status, StatusCode::SERVICE_UNAVAILABLE);
+    world.clock.advance(Duration::from_secs(1));
+    let next = Answer::read(world.service().oneshot(good(&world)).await.unwrap()).await;
+    assert_eq!(next.status, StatusCode::OK, "{:?}", next.rejection);
+}
+
 /// Panics on one call, counted from the first; otherwise stands still.
 #[derive(Clone, Debug)]
 struct Bomb {

@@ -133,7 +133,7 @@ where
                 }
             }
             Err(rejection) => {
-                let facts = RequestFacts::of(self.request.headers());
+                let facts = RequestFacts::of(self.request.method(), self.request.headers());
                 State::Answered {
                     answer: Some(refuse(&rejection, self.auth.resource(), &facts)),
                 }

@@ -55,7 +55,11 @@ impl<S> McpAuth<S> {
             return Some(answer_preflight());
         }
         let rejection = origin::judge(resource, uri, headers).err()?;
-        Some(refuse(&rejection, resource, &RequestFacts::of(headers)))
+        Some(refuse(
+            &rejection,
+            resource,
+            &RequestFacts::of(method, headers),
+        ))
     }
 }
 
@@ -83,7 +87,7 @@ where
                 ResponseFuture::inner(self.inner.call(request))
             }
             Begin::Decided(Err(rejection)) => {
-                let facts = RequestFacts::of(request.headers());
+                let facts = RequestFacts::of(request.method(), request.headers());
                 ResponseFuture::answered(refuse(&rejection, self.auth.resource(), &facts))
             }
             Begin::Pending(decision) => {

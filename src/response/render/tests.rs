@@ -21,6 +21,7 @@ fn facts(grpc: bool) -> RequestFacts {
     RequestFacts {
         request_id: "r1".to_owned(),
         grpc,
+        head: false,
     }
 }
 

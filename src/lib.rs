@@ -106,6 +106,7 @@ pub mod resource;
 // Rank 2, wire.
 mod wire;
 // Rank 3, ports and machinery.
+mod cache;
 pub mod fetch;
 mod jose;
 // Rank 4, verifiers.

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A module's rank, by the first step of its path below `src/`.
-const RANKS: [(&str, u8); 24] = [
+const RANKS: [(&str, u8); 25] = [
     ("address", 0),
     ("algorithm", 0),
     ("clock", 0),
@@ -18,6 +18,7 @@ const RANKS: [(&str, u8); 24] = [
     ("principal", 1),
     ("rejection", 1),
     ("wire", 2),
+    ("cache", 3),
     ("fetch", 3),
     ("jose", 3),
     ("oauth", 4),

@@ -1,0 +1,464 @@
+//! Facts read from a store, kept for a while: one load at a time per key, in a task of its own.
+//!
+//! A request reads what is held without waiting. It waits only where nothing usable is held, never
+//! owns the load, and so can go away without changing what others get (finding 5, R14). A fact past
+//! its freshness is not used before the store was asked again; only while the store is failing does
+//! it serve on, to the end of its stale window, and then the answer is "we cannot know".
+
+use std::fmt;
+use std::future::Future;
+use std::hash::Hash;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use futures_util::FutureExt;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+use crate::clock::Clock;
+use crate::error::BackendError;
+
+/// How long a fact serves, and how long a load may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lifetime {
+    /// Used without asking again.
+    pub(crate) fresh: Duration,
+    /// Used beyond that while the store fails.
+    pub(crate) stale: Duration,
+    /// The longest a load may take.
+    pub(crate) deadline: Duration,
+    /// Most facts held.
+    pub(crate) capacity: u64,
+}
+
+/// After a failed load the store is left alone this long, per key.
+const BACK_OFF: Duration = Duration::from_secs(1);
+
+/// A load that was overtaken by an invalidation is repeated, at most this often.
+const REPEATS: usize = 3;
+
+type Load<K, V> =
+    dyn Fn(K) -> Pin<Box<dyn Future<Output = Result<V, BackendError>> + Send>> + Send + Sync;
+
+/// What is known about a key.
+pub(crate) enum Known<V> {
+    Value(V),
+    /// Nothing usable is held: await this, then ask once more with `after_wait`.
+    Wait(LoadWait),
+    /// The store cannot be asked.
+    Unavailable {
+        retry_after: Duration,
+        cause: Option<Arc<BackendError>>,
+    },
+}
+
+/// Ends when the load under way ends. Dropping it stops nothing.
+#[derive(Debug)]
+pub(crate) struct LoadWait(watch::Receiver<u64>);
+
+impl LoadWait {
+    pub(crate) async fn done(mut self) {
+        // An error means the load is gone: nothing more to wait for. The load has a deadline.
+        drop(self.0.changed().await);
+    }
+}
+
+/// A bounded cache in front of a store.
+pub(crate) struct Loader<K, V>(Arc<Inner<K, V>>);
+
+struct Inner<K, V> {
+    cells: moka::sync::Cache<K, Arc<Cell<V>>>,
+    load: Box<Load<K, V>>,
+    /// Shorter freshness for some values, e.g. for "there is none".
+    fresh_for: fn(&V, Duration) -> Duration,
+    lifetime: Lifetime,
+    clock: Arc<dyn Clock>,
+}
+
+struct Cell<V> {
+    held: ArcSwapOption<Held<V>>,
+    state: Mutex<State>,
+    /// Counts finished loads.
+    ended: watch::Sender<u64>,
+}
+
+struct Held<V> {
+    value: V,
+    fresh_until: Duration,
+    usable_until: Duration,
+}
+
+#[derive(Default)]
+struct State {
+    running: bool,
+    /// Raised by every invalidation: what was read before it is worth nothing.
+    epoch: u64,
+    failure: Option<(Arc<BackendError>, Duration)>,
+}
+
+impl<V> Cell<V> {
+    fn new() -> Self {
+        Self {
+            held: ArcSwapOption::empty(),
+            state: Mutex::default(),
+            ended: watch::Sender::new(0),
+        }
+    }
+
+    /// Locked for a few instructions, never across an await.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<K, V> Loader<K, V>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+{
+    pub(crate) fn new<F>(
+        lifetime: Lifetime,
+        fresh_for: fn(&V, Duration) -> Duration,
+        clock: Arc<dyn Clock>,
+        load: impl Fn(K) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<V, BackendError>> + Send + 'static,
+    {
+        Self(Arc::new(Inner {
+            cells: moka::sync::Cache::new(lifetime.capacity),
+            load: Box::new(move |key| Box::pin(load(key))),
+            fresh_for,
+            lifetime,
+            clock,
+        }))
+    }
+
+    /// What is known about `key`. Never blocks; starts a load where one is needed, in the current
+    /// Tokio runtime. `after_wait` says the caller has waited; it gets no second wait.
+    pub(crate) fn get(&self, key: &K, after_wait: bool) -> Known<V> {
+        let now = self.0.clock.monotonic();
+        let cell = self
+            .0
+            .cells
+            .get(key)
+            .unwrap_or_else(|| self.0.cells.get_with_by_ref(key, || Arc::new(Cell::new())));
+        let held = cell.held.load();
+        if let Some(held) = held.as_deref() {
+            if now < held.fresh_until {
+                return Known::Value(held.value.clone());
+            }
+        }
+        let usable = held.as_deref().filter(|held| now < held.usable_until);
+        let state = cell.state();
+        let failing = state.failure.clone();
+        if let Some((cause, again_at)) = failing {
+            let backing_off = now < again_at;
+            drop(state);
+            if !backing_off && !after_wait {
+                // Nobody waits for a store that just failed if there is something to go on with.
+                let wait = self.join_or_start(key, &cell);
+                if usable.is_none() {
+                    return wait;
+                }
+            }
+            return match usable {
+                Some(held) => Known::Value(held.value.clone()),
+                None => Known::Unavailable {
+                    retry_after: again_at.saturating_sub(now).max(BACK_OFF),
+                    cause: Some(cause),
+                },
+            };
+        }
+        drop(state);
+        if after_wait {
+            return Known::Unavailable {
+                retry_after: BACK_OFF,
+                cause: None,
+            };
+        }
+        self.join_or_start(key, &cell)
+    }
+
+    /// Forgets what is held about `key`, and what a load under way is about to bring.
+    pub(crate) fn invalidate(&self, key: &K) {
+        if let Some(cell) = self.0.cells.get(key) {
+            let mut state = cell.state();
+            state.epoch = state.epoch.wrapping_add(1);
+            cell.held.store(None);
+        }
+    }
+
+    /// Forgets everything held.
+    pub(crate) fn invalidate_all(&self) {
+        for (_, cell) in &self.0.cells {
+            let mut state = cell.state();
+            state.epoch = state.epoch.wrapping_add(1);
+            cell.held.store(None);
+        }
+    }
+
+    fn join_or_start(&self, key: &K, cell: &Arc<Cell<V>>) -> Known<V> {
+        let Ok(runtime) = Handle::try_current() else {
+            let cause =
+                BackendError::new("stores are asked in a Tokio runtime, and none is current");
+            return Known::Unavailable {
+                retry_after: BACK_OFF,
+                cause: Some(Arc::new(cause)),
+            };
+        };
+        let mut state = cell.state();
+        // Subscribed under the lock: the end of a running load cannot slip in between.
+        let wait = LoadWait(cell.ended.subscribe());
+        if !std::mem::replace(&mut state.running, true) {
+            drop(state);
+            let underway = Underway {
+                inner: self.0.clone(),
+                cell: cell.clone(),
+            };
+            let key = key.clone();
+            runtime.spawn(async move { underway.run(key).await });
+        }
+        Known::Wait(wait)
+    }
+}
+
+/// A load under way. However it ends, waiters are told.
+struct Underway<K, V> {
+    inner: Arc<Inner<K, V>>,
+    cell: Arc<Cell<V>>,
+}
+
+impl<K: Clone, V> Underway<K, V> {
+    async fn run(self, key: K) {
+        for _ in 0..REPEATS {
+            let epoch = self.cell.state().epoch;
+            let outcome = self.ask(key.clone()).await;
+            if self.record(outcome, epoch) {
+                return;
+            }
+        }
+    }
+
+    async fn ask(&self, key: K) -> Result<V, BackendError> {
+        // The store is the user's: its panic is a failed load, nothing more (R15).
+        let load = AssertUnwindSafe(async { (self.inner.load)(key).await }).catch_unwind();
+        match tokio::time::timeout(self.inner.lifetime.deadline, load).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => Err(BackendError::new("the store panicked")),
+            Err(_) => Err(BackendError::new("the store did not answer in time")),
+        }
+    }
+
+    /// Whether the outcome still counts: not if somebody invalidated the key meanwhile.
+    fn record(&self, outcome: Result<V, BackendError>, epoch: u64) -> bool {
+        let now = self.inner.clock.monotonic();
+        let mut state = self.cell.state();
+        match outcome {
+            Ok(_) if state.epoch != epoch => return false,
+            Ok(value) => {
+                let lifetime = self.inner.lifetime;
+                let fresh_until =
+                    now.saturating_add((self.inner.fresh_for)(&value, lifetime.fresh));
+                state.failure = None;
+                self.cell.held.store(Some(Arc::new(Held {
+                    value,
+                    fresh_until,
+                    usable_until: fresh_until.saturating_add(lifetime.stale),
+                })));
+            }
+            Err(error) => {
+                tracing::warn!(target: "tower_mcp_auth::store", cause = error.report(), "a store did not answer");
+                state.failure = Some((Arc::new(error), now.saturating_add(BACK_OFF)));
+            }
+        }
+        true
+    }
+}
+
+impl<K, V> Drop for Underway<K, V> {
+    fn drop(&mut self) {
+        self.cell.state().running = false;
+        self.cell
+            .ended
+            .send_modify(|ended| *ended = ended.wrapping_add(1));
+    }
+}
+
+impl<K, V> Clone for Loader<K, V> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<K, V> fmt::Debug for Loader<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Loader")
+            .field("lifetime", &self.0.lifetime)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::clock::{SystemClock, UnixTime};
+
+    /// Monotonic time is tokio's, so that one pause stops everything.
+    #[derive(Debug)]
+    struct TokioClock(tokio::time::Instant);
+
+    impl Clock for TokioClock {
+        fn now(&self) -> UnixTime {
+            SystemClock::new().now()
+        }
+
+        fn monotonic(&self) -> Duration {
+            self.0.elapsed()
+        }
+    }
+
+    #[derive(Default)]
+    struct Store {
+        loads: AtomicUsize,
+        value: AtomicUsize,
+        down: AtomicBool,
+    }
+
+    const LIFETIME: Lifetime = Lifetime {
+        fresh: Duration::from_secs(30),
+        stale: Duration::from_secs(300),
+        deadline: Duration::from_millis(500),
+        capacity: 100,
+    };
+
+    fn world() -> (Arc<Store>, Loader<u32, usize>) {
+        let store = Arc::new(Store::default());
+        let behind = store.clone();
+        let loader = Loader::new(
+            LIFETIME,
+            |_, fresh| fresh,
+            Arc::new(TokioClock(tokio::time::Instant::now())),
+            move |_key| {
+                let store = behind.clone();
+                async move {
+                    store.loads.fetch_add(1, Ordering::SeqCst);
+                    let value = store.value.load(Ordering::SeqCst);
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    if store.down.load(Ordering::SeqCst) {
+                        return Err(BackendError::new("down"));
+                    }
+                    Ok(value)
+                }
+            },
+        );
+        (store, loader)
+    }
+
+    async fn ask(loader: &Loader<u32, usize>) -> Option<usize> {
+        let known = match loader.get(&1, false) {
+            Known::Wait(wait) => {
+                wait.done().await;
+                loader.get(&1, true)
+            }
+            known => known,
+        };
+        match known {
+            Known::Value(value) => Some(value),
+            Known::Unavailable { .. } => None,
+            Known::Wait(_) => panic!("a second wait"),
+        }
+    }
+
+    async fn pass(seconds: u64) {
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn r14_many_callers_make_one_load_and_none_of_them_owns_it() {
+        let (store, loader) = world();
+        let Known::Wait(first) = loader.get(&1, false) else {
+            panic!("held")
+        };
+        drop(first);
+        let answers = futures_util::future::join_all((0..1000).map(|_| ask(&loader))).await;
+        assert!(answers.iter().all(|answer| *answer == Some(0)));
+        assert_eq!(store.loads.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn r24_a_fact_serves_its_stale_window_and_not_longer() {
+        let (store, loader) = world();
+        assert_eq!(ask(&loader).await, Some(0));
+        store.value.store(1, Ordering::SeqCst);
+        pass(29).await;
+        assert_eq!(ask(&loader).await, Some(0));
+        pass(1).await;
+        assert_eq!(
+            ask(&loader).await,
+            Some(1),
+            "past its freshness the store is asked first"
+        );
+        store.down.store(true, Ordering::SeqCst);
+        pass(31).await;
+        for _ in 0..29 {
+            assert_eq!(ask(&loader).await, Some(1), "the store is down");
+            pass(10).await;
+        }
+        pass(10).await;
+        assert_eq!(ask(&loader).await, None, "nobody can know any more");
+        store.down.store(false, Ordering::SeqCst);
+        pass(2).await;
+        assert_eq!(ask(&loader).await, Some(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pol_05_an_invalidation_overtakes_a_load_under_way() {
+        let (store, loader) = world();
+        let Known::Wait(wait) = loader.get(&1, false) else {
+            panic!("held")
+        };
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        store.value.store(7, Ordering::SeqCst);
+        loader.invalidate(&1);
+        wait.done().await;
+        assert!(
+            matches!(loader.get(&1, true), Known::Value(7)),
+            "what was read before is worth nothing"
+        );
+        store.value.store(8, Ordering::SeqCst);
+        loader.invalidate_all();
+        assert_eq!(ask(&loader).await, Some(8));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn r15_a_panic_in_the_store_is_a_failed_load() {
+        let loader: Loader<u32, usize> = Loader::new(
+            LIFETIME,
+            |_, fresh| fresh,
+            Arc::new(TokioClock(tokio::time::Instant::now())),
+            |_key| async { panic!("the user's store") },
+        );
+        assert_eq!(ask(&loader).await, None);
+        pass(2).await;
+        assert_eq!(ask(&loader).await, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn r19_a_store_that_hangs_is_cut_off() {
+        let loader: Loader<u32, usize> = Loader::new(
+            LIFETIME,
+            |_, fresh| fresh,
+            Arc::new(TokioClock(tokio::time::Instant::now())),
+            |_key| std::future::pending(),
+        );
+        let before = tokio::time::Instant::now();
+        assert_eq!(ask(&loader).await, None);
+        assert_eq!(before.elapsed(), LIFETIME.deadline);
+    }
+}

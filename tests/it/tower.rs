@@ -60,11 +60,14 @@ async fn edge_11_while_keys_are_fetched_the_readied_service_goes_with_the_reques
     let mut service = mock::Spawn::new(layer(&world).layer(inner));
     handle.allow(1);
     assert!(service.poll_ready().is_ready());
-    let response = tokio::spawn(service.call(good(&world)));
+    let response = service.call(good(&world));
+    let reply = async {
+        let (_, reply) = handle.next_request().await.unwrap();
+        reply.send_response(Response::new(Full::default()));
+    };
     // The mock panics when a service is called that was not polled ready itself.
-    let (_, reply) = handle.next_request().await.unwrap();
-    reply.send_response(Response::new(Full::default()));
-    assert_eq!(response.await.unwrap().unwrap().status(), StatusCode::OK);
+    let (response, ()) = tokio::join!(response, reply);
+    assert_eq!(response.unwrap().status(), StatusCode::OK);
 }
 
 #[tokio::test]

@@ -204,8 +204,11 @@ impl Authenticator {
     }
 
     fn decide(&self, headers: &HeaderMap) -> Begin {
-        let Presented::Bearer(token) = match read(headers, self.0.credential_limit) {
-            Ok(presented) => presented,
+        let token = match read(headers, self.0.credential_limit, None) {
+            Ok(Presented::Bearer(token)) => token,
+            Ok(Presented::Basic(_) | Presented::ApiKey(_)) => {
+                return Begin::Decided(Err(Reason::UnsupportedScheme.into()));
+            }
             Err(reason) => return Begin::Decided(Err(reason.into())),
         };
         // Shape alone decides who judges a credential; there is no second opinion (JWT-2).

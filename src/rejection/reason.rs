@@ -17,6 +17,8 @@ pub enum Reason {
     UnsupportedScheme,
     /// More than one `Authorization` header line (AUTH-11).
     DuplicateAuthorization,
+    /// A credential in `Authorization` and one in the API key header, or two API key headers (T39).
+    DuplicateCredential,
     /// `Authorization` is listed in `Connection`, so that a proxy would drop it (T40).
     HopByHopAuthorization,
     /// The credential is longer than the configured limit (AUTH-17).
@@ -124,10 +126,11 @@ impl GrpcCode {
 
 impl Reason {
     /// Every reason, for documentation and tests.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::MissingCredential,
         Self::UnsupportedScheme,
         Self::DuplicateAuthorization,
+        Self::DuplicateCredential,
         Self::HopByHopAuthorization,
         Self::CredentialTooLarge,
         Self::MalformedCredential,
@@ -165,6 +168,7 @@ impl Reason {
             Self::MissingCredential => "missing_credential",
             Self::UnsupportedScheme => "unsupported_scheme",
             Self::DuplicateAuthorization => "duplicate_authorization",
+            Self::DuplicateCredential => "duplicate_credential",
             Self::HopByHopAuthorization => "hop_by_hop_authorization",
             Self::CredentialTooLarge => "credential_too_large",
             Self::MalformedCredential => "malformed_credential",
@@ -222,6 +226,9 @@ impl Reason {
             Self::DuplicateAuthorization => {
                 bad_request("The request has more than one Authorization header line.")
             }
+            Self::DuplicateCredential => bad_request(
+                "The request has more than one credential: send one Authorization header line or one API key header line, not both.",
+            ),
             Self::HopByHopAuthorization => {
                 bad_request("The request lists Authorization in its Connection header.")
             }
@@ -356,7 +363,9 @@ mod tests {
             let answer = reason.answer();
             let framing = matches!(
                 reason,
-                Reason::DuplicateAuthorization | Reason::HopByHopAuthorization
+                Reason::DuplicateAuthorization
+                    | Reason::DuplicateCredential
+                    | Reason::HopByHopAuthorization
             );
             assert_eq!(
                 answer.status == StatusCode::BAD_REQUEST,

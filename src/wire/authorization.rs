@@ -1,8 +1,10 @@
-//! The `Authorization` header: exactly one line, a scheme, one credential (AUTH-9..11, AUTH-17).
+//! Where a request's credential stands: one `Authorization` line, a scheme, one credential
+//! (AUTH-9..11, AUTH-17); or, where an operator allows it, one line of a header for API keys.
 
-use http::HeaderMap;
-use http::header::{AUTHORIZATION, CONNECTION};
+use http::header::{AUTHORIZATION, CONNECTION, HeaderName};
+use http::{HeaderMap, HeaderValue};
 
+use super::only_line;
 use crate::rejection::Reason;
 
 /// What a request presents, nothing verified.
@@ -11,50 +13,111 @@ use crate::rejection::Reason;
 pub(crate) enum Presented<'a> {
     /// `Bearer`, with its token68.
     Bearer(&'a str),
+    /// `Basic`, with whatever follows: `wire::basic` says what is wrong with it.
+    Basic(
+        #[cfg_attr(
+            not(test),
+            expect(dead_code, reason = "read once the authenticator takes API tokens")
+        )]
+        &'a str,
+    ),
+    /// The line of the API key header: one word of printable ASCII.
+    ApiKey(
+        #[cfg_attr(
+            not(test),
+            expect(dead_code, reason = "read once the authenticator takes API keys")
+        )]
+        &'a str,
+    ),
 }
 
 /// Reads the credential of a request. `limit` is in bytes, over the whole header value.
-pub(crate) fn read(headers: &HeaderMap, limit: usize) -> Result<Presented<'_>, Reason> {
-    let mut lines = headers.get_all(AUTHORIZATION).iter();
-    let Some(line) = lines.next() else {
-        return Err(Reason::MissingCredential);
-    };
-    // Two lines would mean two readings: the peer in front may have judged the other one.
-    if lines.next().is_some() {
-        return Err(Reason::DuplicateAuthorization);
+///
+/// `api_key_header` is a second place for a credential, and must not be `Authorization`. Where it
+/// is configured and present, `Authorization` must be absent: nobody could say which of two
+/// credentials the proxy in front has judged (T39).
+pub(crate) fn read<'h>(
+    headers: &'h HeaderMap,
+    limit: usize,
+    api_key_header: Option<&HeaderName>,
+) -> Result<Presented<'h>, Reason> {
+    if let Some(name) = api_key_header {
+        let line = only_line(headers, name).map_err(|_| Reason::DuplicateCredential)?;
+        if let Some(line) = line {
+            if headers.contains_key(AUTHORIZATION) {
+                return Err(Reason::DuplicateCredential);
+            }
+            check_framing(headers, name, line, limit)?;
+            return api_key(line);
+        }
     }
-    if is_hop_by_hop(headers) {
+    // Two lines would mean two readings: the peer in front may have judged the other one.
+    let line = only_line(headers, &AUTHORIZATION).map_err(|_| Reason::DuplicateAuthorization)?;
+    let line = line.ok_or(Reason::MissingCredential)?;
+    check_framing(headers, &AUTHORIZATION, line, limit)?;
+    authorization(line)
+}
+
+/// What holds for any header line that carries a credential.
+fn check_framing(
+    headers: &HeaderMap,
+    name: &HeaderName,
+    line: &HeaderValue,
+    limit: usize,
+) -> Result<(), Reason> {
+    if is_hop_by_hop(headers, name) {
         return Err(Reason::HopByHopAuthorization);
     }
     if line.len() > limit {
         return Err(Reason::CredentialTooLarge);
     }
+    Ok(())
+}
+
+fn authorization(line: &HeaderValue) -> Result<Presented<'_>, Reason> {
     let bytes = line.as_bytes();
     let scheme_end = bytes
         .iter()
         .position(|byte| *byte == b' ')
         .unwrap_or(bytes.len());
     let (scheme, rest) = bytes.split_at(scheme_end);
-    if !scheme.eq_ignore_ascii_case(b"bearer") {
-        return Err(Reason::UnsupportedScheme);
-    }
     // Spaces only before the credential (OAuth 2.1 §5.1.1); servers strip any white space after it.
     let credential = rest.trim_ascii_end();
     let spaces = credential.iter().take_while(|byte| **byte == b' ').count();
     let (_, credential) = credential.split_at(spaces);
-    match std::str::from_utf8(credential) {
-        Ok(credential) if is_token68(credential) => Ok(Presented::Bearer(credential)),
-        _ => Err(Reason::MalformedCredential),
+    let credential = std::str::from_utf8(credential);
+    if scheme.eq_ignore_ascii_case(b"bearer") {
+        match credential {
+            Ok(credential) if is_token68(credential) => Ok(Presented::Bearer(credential)),
+            _ => Err(Reason::MalformedCredential),
+        }
+    } else if scheme.eq_ignore_ascii_case(b"basic") {
+        // Bytes that are no text are no Base64 either, and neither is what stands for them here.
+        Ok(Presented::Basic(credential.unwrap_or("\u{fffd}")))
+    } else {
+        Err(Reason::UnsupportedScheme)
     }
 }
 
-/// Whether `Connection` asks the next hop to drop `Authorization` (RFC 9110 §7.6.1): whoever sent
-/// that meant some hop to decide without it.
-fn is_hop_by_hop(headers: &HeaderMap) -> bool {
+fn api_key(line: &HeaderValue) -> Result<Presented<'_>, Reason> {
+    let key = std::str::from_utf8(line.as_bytes().trim_ascii());
+    match key {
+        Ok(key) if !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_graphic()) => {
+            Ok(Presented::ApiKey(key))
+        }
+        _ => Err(Reason::UnrecognizedCredential),
+    }
+}
+
+/// Whether `Connection` asks the next hop to drop the header `name` (RFC 9110 §7.6.1): whoever
+/// sent that meant some hop to decide without it.
+fn is_hop_by_hop(headers: &HeaderMap, name: &HeaderName) -> bool {
     headers.get_all(CONNECTION).iter().any(|line| {
-        line.as_bytes()
-            .split(|byte| *byte == b',')
-            .any(|option| option.trim_ascii().eq_ignore_ascii_case(b"authorization"))
+        line.as_bytes().split(|byte| *byte == b',').any(|option| {
+            option
+                .trim_ascii()
+                .eq_ignore_ascii_case(name.as_str().as_bytes())
+        })
     })
 }
 
@@ -78,7 +141,21 @@ mod tests {
         for line in lines {
             headers.append(AUTHORIZATION, HeaderValue::from_bytes(line).unwrap());
         }
-        read(&headers, 8192).map(|Presented::Bearer(token)| token.to_owned())
+        read(&headers, 8192, None).map(|presented| match presented {
+            Presented::Bearer(token) => token.to_owned(),
+            Presented::Basic(rest) => format!("Basic {rest}"),
+            Presented::ApiKey(_) => panic!("no API key header is configured"),
+        })
+    }
+
+    const KEY: HeaderName = HeaderName::from_static("x-api-key");
+
+    fn read_key(lines: &[(HeaderName, &[u8])]) -> Result<String, Reason> {
+        let mut headers = HeaderMap::new();
+        for (name, line) in lines {
+            headers.append(name, HeaderValue::from_bytes(line).unwrap());
+        }
+        read(&headers, 64, Some(&KEY)).map(|presented| format!("{presented:?}"))
     }
 
     #[test]
@@ -141,15 +218,77 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(AUTHORIZATION, HeaderValue::from_static("Bearer a"));
         headers.append(CONNECTION, HeaderValue::from_static("keep-alive"));
-        assert!(read(&headers, 8192).is_ok());
+        assert!(read(&headers, 8192, None).is_ok());
         headers.append(
             CONNECTION,
             HeaderValue::from_static("close , AUTHORIZATION"),
         );
         assert_eq!(
-            read(&headers, 8192).unwrap_err(),
+            read(&headers, 8192, None).unwrap_err(),
             Reason::HopByHopAuthorization
         );
+    }
+
+    #[test]
+    fn bas_05_what_follows_basic_is_kept_as_it_is() {
+        for (line, kept) in [
+            (&b"Basic YTpi"[..], "Basic YTpi"),
+            (b"bASIC   AAAA BBBB  ", "Basic AAAA BBBB"),
+            (b"Basic", "Basic "),
+            (b"Basic %%%", "Basic %%%"),
+            (b"Basic \xff", "Basic \u{fffd}"),
+        ] {
+            assert_eq!(read_lines(&[line]).unwrap(), kept);
+        }
+        assert_eq!(
+            read_lines(&[b"Basic\tYTpi"]),
+            Err(Reason::UnsupportedScheme)
+        );
+    }
+
+    #[test]
+    fn keysa_01_the_api_key_header_counts_only_where_it_is_configured() {
+        let line = (KEY, &b" mcps_abc "[..]);
+        assert_eq!(read_key(&[line.clone()]).unwrap(), "ApiKey(\"mcps_abc\")");
+        let mut headers = HeaderMap::new();
+        headers.append(KEY, HeaderValue::from_static("mcps_abc"));
+        assert_eq!(read(&headers, 64, None), Err(Reason::MissingCredential));
+        assert_eq!(
+            read_key(&[(AUTHORIZATION, b"Bearer a")]).unwrap(),
+            "Bearer(\"a\")"
+        );
+        assert_eq!(read_key(&[]), Err(Reason::MissingCredential));
+        for bad in [&b""[..], b"  ", b"a b", b"a\xe9", b"a\tb"] {
+            assert_eq!(read_key(&[(KEY, bad)]), Err(Reason::UnrecognizedCredential));
+        }
+        assert_eq!(
+            read_key(&[(KEY, &[b'a'; 65])]),
+            Err(Reason::CredentialTooLarge)
+        );
+        assert_eq!(
+            read_key(&[line, (CONNECTION, b"X-Api-Key")]),
+            Err(Reason::HopByHopAuthorization)
+        );
+    }
+
+    #[test]
+    fn t39_two_credentials_are_refused_wherever_they_stand() {
+        for (authorization, key) in [
+            (&b"Bearer a"[..], &b"b"[..]),
+            (b"Basic YTpi", b"b"),
+            (b"", b""),
+        ] {
+            assert_eq!(
+                read_key(&[(AUTHORIZATION, authorization), (KEY, key)]),
+                Err(Reason::DuplicateCredential)
+            );
+        }
+        assert_eq!(
+            read_key(&[(KEY, b"a"), (KEY, b"a")]),
+            Err(Reason::DuplicateCredential)
+        );
+        let message = Reason::DuplicateCredential.answer().message;
+        assert!(message.contains("Authorization") && message.contains("API key header"));
     }
 
     #[test]
@@ -167,6 +306,8 @@ mod tests {
         fn edge_11_any_header_bytes_are_read_without_a_panic(bytes in prop::collection::vec(prop_oneof![Just(b'\t'), 0x20..=0x7e_u8, 0x80..=0xff_u8], 0..80)) {
             let _ = read_lines(&[&bytes]);
             let _ = read_lines(&[&[b"Bearer ".as_slice(), &bytes].concat()]);
+            let _ = read_lines(&[&[b"Basic ".as_slice(), &bytes].concat()]);
+            let _ = read_key(&[(KEY, &bytes)]);
         }
     }
 }

@@ -255,6 +255,7 @@ impl Inner {
         let (principal, organization) = verified?;
         if !principal.scopes().missing(&self.required_scopes).is_empty() {
             return Err(Rejection::insufficient_scope(
+                Reason::InsufficientScope,
                 principal.scopes(),
                 &self.required_scopes,
             ));

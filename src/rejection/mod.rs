@@ -7,11 +7,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::StatusCode;
+use serde_json::{Map, Value};
+
 use crate::error::BackendError;
 use crate::scope::ScopeSet;
 
 pub use reason::Reason;
-pub(crate) use reason::{Answer, ChallengeKind};
+pub(crate) use reason::{Answer, ChallengeKind, GrpcCode};
 
 /// A refused request. Also put into the extensions of the answer, so that an outer layer can
 /// render its own body with `map_response`.
@@ -24,6 +27,8 @@ pub struct Rejection {
     missing: ScopeSet,
     retry_after: Option<Duration>,
     cause: Option<Arc<BackendError>>,
+    forbidden: bool,
+    details: Map<String, Value>,
 }
 
 impl Rejection {
@@ -36,6 +41,8 @@ impl Rejection {
             missing: ScopeSet::empty(),
             retry_after: None,
             cause: None,
+            forbidden: false,
+            details: Map::new(),
         }
     }
 
@@ -61,16 +68,47 @@ impl Rejection {
         self
     }
 
+    /// A further member of the body: which rule, whom to ask.
+    pub(crate) fn with_detail(mut self, member: &str, value: impl Into<Value>) -> Self {
+        self.details.insert(member.to_owned(), value.into());
+        self
+    }
+
+    /// 403 without a challenge instead of 401 (POL-2): for operators whose clients should not start
+    /// a login.
+    pub(crate) fn as_forbidden(mut self) -> Self {
+        self.forbidden = true;
+        self
+    }
+
+    /// This refusal's row of the table.
+    pub(crate) fn answer(&self) -> Answer {
+        let answer = self.reason.answer();
+        if !self.forbidden {
+            return answer;
+        }
+        Answer {
+            status: StatusCode::FORBIDDEN,
+            challenge: ChallengeKind::None,
+            grpc: GrpcCode::PermissionDenied,
+            ..answer
+        }
+    }
+
     /// The token has `granted`, the request needs `required`.
-    pub(crate) fn insufficient_scope(granted: &ScopeSet, required: &ScopeSet) -> Self {
+    pub(crate) fn insufficient_scope(
+        reason: Reason,
+        granted: &ScopeSet,
+        required: &ScopeSet,
+    ) -> Self {
         let missing = granted.missing(required);
         Self {
             message: Some(
-                format!("This request needs {required}; the access token lacks {missing}").into(),
+                format!("This request needs {required}; the credential lacks {missing}").into(),
             ),
             required: required.clone(),
             missing,
-            ..Self::new(Reason::InsufficientScope)
+            ..Self::new(reason)
         }
     }
 
@@ -95,7 +133,19 @@ impl Rejection {
         self.note.as_deref()
     }
 
-    /// All scopes the request needs; empty unless the reason is [`Reason::InsufficientScope`].
+    /// The HTTP status of the answer.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.answer().status
+    }
+
+    /// Further members of the body, such as `help_url`, `rule` or `allowed_methods`.
+    #[must_use]
+    pub fn details(&self) -> &Map<String, Value> {
+        &self.details
+    }
+
+    /// All scopes the request needs; empty unless the refusal is about scopes.
     #[must_use]
     pub fn required_scopes(&self) -> &ScopeSet {
         &self.required

@@ -4,77 +4,136 @@ use std::fmt;
 
 use http::StatusCode;
 
-/// Why a request was refused, precisely. Stable: names are never reused, new ones may be added.
-///
-/// The operator sees it in logs and audit records. A client sees [`Reason::error`], and of tokens
-/// only the class of what is wrong with them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Reason {
+/// Writes the enum, its codes and the list of all from one table, so that they cannot drift apart.
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $variant:ident = $code:literal,)*) => {
+        /// Why a request was refused, precisely. Stable: names are never reused, new ones may be added.
+        ///
+        /// The operator sees it in logs and audit records. A client sees [`Reason::error`], and of tokens
+        /// only the class of what is wrong with them.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Reason {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Reason {
+            /// Every reason, for documentation and tests.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// The stable code for logs and audit records: `expired`, `wrong_audience`.
+            #[must_use]
+            pub const fn code(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $code,)*
+                }
+            }
+        }
+    };
+}
+
+reasons! {
     /// No `Authorization` header line.
-    MissingCredential,
+    MissingCredential = "missing_credential",
     /// An authentication scheme this server does not take, such as `Digest`.
-    UnsupportedScheme,
+    UnsupportedScheme = "unsupported_scheme",
     /// More than one `Authorization` header line (AUTH-11).
-    DuplicateAuthorization,
+    DuplicateAuthorization = "duplicate_authorization",
     /// A credential in `Authorization` and one in the API key header, or two API key headers (T39).
-    DuplicateCredential,
+    DuplicateCredential = "duplicate_credential",
     /// `Authorization` is listed in `Connection`, so that a proxy would drop it (T40).
-    HopByHopAuthorization,
+    HopByHopAuthorization = "hop_by_hop_authorization",
     /// The credential is longer than the configured limit (AUTH-17).
-    CredentialTooLarge,
+    CredentialTooLarge = "credential_too_large",
     /// The credential is not one `token68` after the scheme (AUTH-10).
-    MalformedCredential,
+    MalformedCredential = "malformed_credential",
     /// A Bearer credential of no shape this server knows (JWT-1).
-    UnrecognizedCredential,
+    UnrecognizedCredential = "unrecognized_credential",
     /// Not a compact JWS, or its parts are not canonical base64url of the right JSON.
-    MalformedToken,
+    MalformedToken = "malformed_token",
     /// An encrypted token (five parts), or one that asks for compression.
-    EncryptedToken,
+    EncryptedToken = "encrypted_token",
     /// `typ` says the token is not an access token (RFC 9068 §4), or it has the marks of an ID token.
-    WrongTokenType,
+    WrongTokenType = "wrong_token_type",
     /// `alg` is missing, unknown, symmetric, `none`, or not allowed for this issuer.
-    AlgorithmNotAllowed,
+    AlgorithmNotAllowed = "algorithm_not_allowed",
     /// `crit` is present; this server understands no extension (RFC 7515 §4.1.11).
-    CriticalExtension,
+    CriticalExtension = "critical_extension",
     /// The header carries a key or the address of one (`jwk`, `jku`, `x5u`).
-    EmbeddedKey,
+    EmbeddedKey = "embedded_key",
     /// `iss` is not exactly one of the configured issuers.
-    UnknownIssuer,
+    UnknownIssuer = "unknown_issuer",
     /// `aud` does not name this resource.
-    WrongAudience,
+    WrongAudience = "wrong_audience",
     /// `exp` has passed.
-    Expired,
+    Expired = "expired",
     /// `nbf` lies in the future.
-    NotYetValid,
+    NotYetValid = "not_yet_valid",
     /// `iat` lies in the future.
-    IssuedInFuture,
+    IssuedInFuture = "issued_in_future",
     /// `exp` lies further ahead than the issuer's maximum token lifetime.
-    LifetimeTooLong,
+    LifetimeTooLong = "lifetime_too_long",
     /// A claim the issuer's profile requires is absent.
-    MissingClaim,
+    MissingClaim = "missing_claim",
     /// A claim has the wrong JSON type or an unusable value.
-    MalformedClaim,
+    MalformedClaim = "malformed_claim",
     /// The issuer publishes no key with this `kid` for this algorithm.
-    UnknownKey,
+    UnknownKey = "unknown_key",
     /// The token names no key, or too many keys answer to its `kid`.
-    AmbiguousKey,
+    AmbiguousKey = "ambiguous_key",
     /// No candidate key verifies the signature.
-    BadSignature,
+    BadSignature = "bad_signature",
     /// The token is bound to a sender (`cnf`) and no proof of possession can be accepted here.
-    SenderConstrained,
+    SenderConstrained = "sender_constrained",
     /// The token names no organization, or not one this server knows (T19).
-    UnknownOrganization,
+    UnknownOrganization = "unknown_organization",
     /// The token lacks a scope that is needed.
-    InsufficientScope,
+    InsufficientScope = "insufficient_scope",
+    /// The token, its principal, its organization or its issuer was revoked after it was issued.
+    Revoked = "revoked",
+    /// A Basic credential that is not `base64(email:api_token)`; the message says what is wrong.
+    MalformedBasic = "malformed_basic",
+    /// A personal API token sent as Bearer, or a service-account key sent as Basic.
+    WrongSchemeForToken = "wrong_scheme_for_token",
+    /// An API token that is unknown, wrong, expired, revoked, or not of the email it came with: one
+    /// answer for all (BAS-7).
+    InvalidApiToken = "invalid_api_token",
+    /// The organization's administrator has switched this authentication method off (POL-1).
+    MethodDisabled = "method_disabled",
+    /// An API token sent over plain HTTP (BAS-14).
+    InsecureTransport = "insecure_transport",
+    /// An API token without any scope (BAS-13).
+    UnscopedToken = "unscoped_token",
+    /// The API token lacks a scope that is needed (SCP-8).
+    ApiTokenLacksScope = "api_token_lacks_scope",
+    /// The client's address is on none of the allowed networks (POL-7).
+    NetworkNotAllowed = "network_not_allowed",
+    /// The organization does not allow this OAuth client (POL-10).
+    ClientNotAllowed = "client_not_allowed",
+    /// The organization does not allow this issuer.
+    IssuerNotAllowed = "issuer_not_allowed",
+    /// The credential acts for a site the organization does not allow (POL-15).
+    TenantNotAllowed = "tenant_not_allowed",
+    /// The credential is older than the organization allows.
+    CredentialTooOld = "credential_too_old",
+    /// The person or service account behind the credential is deactivated.
+    AccountInactive = "account_inactive",
+    /// Too many failed credentials from this address (EDGE-6).
+    TooManyFailures = "too_many_failures",
+    /// The store of API tokens cannot be asked (R19).
+    StoreUnavailable = "store_unavailable",
+    /// The organization's policy cannot be read (POL-6).
+    PolicyUnavailable = "policy_unavailable",
+    /// The user's facts cannot be read, and they are required.
+    EnrichmentUnavailable = "enrichment_unavailable",
     /// `Origin` is not on the list (EDGE-1).
-    OriginNotAllowed,
+    OriginNotAllowed = "origin_not_allowed",
     /// `Host` is not on the list (T41).
-    HostNotAllowed,
+    HostNotAllowed = "host_not_allowed",
     /// The issuer's keys cannot be had and none usable is held (KEY-6).
-    IssuerUnavailable,
+    IssuerUnavailable = "issuer_unavailable",
     /// A component of this server failed while deciding (R15).
-    Internal,
+    Internal = "internal",
 }
 
 /// How a [`Reason`] is answered. One row of the table of answers.
@@ -96,6 +155,9 @@ pub(crate) enum ChallengeKind {
     None,
     /// `resource_metadata` and `scope`, no `error` (AUTH-7).
     Plain,
+    /// `resource_metadata` and `error_description`, no `error`: for clients that never show a body,
+    /// the deliberate exception to AUTH-7.
+    Described,
     /// With this `error` and an `error_description`.
     Error(&'static str),
 }
@@ -125,81 +187,6 @@ impl GrpcCode {
 }
 
 impl Reason {
-    /// Every reason, for documentation and tests.
-    pub const ALL: [Self; 32] = [
-        Self::MissingCredential,
-        Self::UnsupportedScheme,
-        Self::DuplicateAuthorization,
-        Self::DuplicateCredential,
-        Self::HopByHopAuthorization,
-        Self::CredentialTooLarge,
-        Self::MalformedCredential,
-        Self::UnrecognizedCredential,
-        Self::MalformedToken,
-        Self::EncryptedToken,
-        Self::WrongTokenType,
-        Self::AlgorithmNotAllowed,
-        Self::CriticalExtension,
-        Self::EmbeddedKey,
-        Self::UnknownIssuer,
-        Self::WrongAudience,
-        Self::Expired,
-        Self::NotYetValid,
-        Self::IssuedInFuture,
-        Self::LifetimeTooLong,
-        Self::MissingClaim,
-        Self::MalformedClaim,
-        Self::UnknownKey,
-        Self::AmbiguousKey,
-        Self::BadSignature,
-        Self::SenderConstrained,
-        Self::UnknownOrganization,
-        Self::InsufficientScope,
-        Self::OriginNotAllowed,
-        Self::HostNotAllowed,
-        Self::IssuerUnavailable,
-        Self::Internal,
-    ];
-
-    /// The stable code for logs and audit records: `expired`, `wrong_audience`.
-    #[must_use]
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::MissingCredential => "missing_credential",
-            Self::UnsupportedScheme => "unsupported_scheme",
-            Self::DuplicateAuthorization => "duplicate_authorization",
-            Self::DuplicateCredential => "duplicate_credential",
-            Self::HopByHopAuthorization => "hop_by_hop_authorization",
-            Self::CredentialTooLarge => "credential_too_large",
-            Self::MalformedCredential => "malformed_credential",
-            Self::UnrecognizedCredential => "unrecognized_credential",
-            Self::MalformedToken => "malformed_token",
-            Self::EncryptedToken => "encrypted_token",
-            Self::WrongTokenType => "wrong_token_type",
-            Self::AlgorithmNotAllowed => "algorithm_not_allowed",
-            Self::CriticalExtension => "critical_extension",
-            Self::EmbeddedKey => "embedded_key",
-            Self::UnknownIssuer => "unknown_issuer",
-            Self::WrongAudience => "wrong_audience",
-            Self::Expired => "expired",
-            Self::NotYetValid => "not_yet_valid",
-            Self::IssuedInFuture => "issued_in_future",
-            Self::LifetimeTooLong => "lifetime_too_long",
-            Self::MissingClaim => "missing_claim",
-            Self::MalformedClaim => "malformed_claim",
-            Self::UnknownKey => "unknown_key",
-            Self::AmbiguousKey => "ambiguous_key",
-            Self::BadSignature => "bad_signature",
-            Self::SenderConstrained => "sender_constrained",
-            Self::UnknownOrganization => "unknown_organization",
-            Self::InsufficientScope => "insufficient_scope",
-            Self::OriginNotAllowed => "origin_not_allowed",
-            Self::HostNotAllowed => "host_not_allowed",
-            Self::IssuerUnavailable => "issuer_unavailable",
-            Self::Internal => "internal",
-        }
-    }
-
     /// The `error` member of the body a client receives. Several reasons share one.
     #[must_use]
     pub fn error(self) -> &'static str {
@@ -258,12 +245,70 @@ impl Reason {
                 grpc: GrpcCode::PermissionDenied,
                 message: "The access token lacks a scope that this request needs.",
             },
-            Self::IssuerUnavailable => Answer {
-                status: StatusCode::SERVICE_UNAVAILABLE,
-                error: "temporarily_unavailable",
+            Self::IssuerUnavailable | Self::StoreUnavailable | Self::PolicyUnavailable => {
+                unavailable(
+                    "The credential cannot be checked right now. It may be good: keep it and try again.",
+                )
+            }
+            Self::EnrichmentUnavailable => unavailable(
+                "Facts about the user cannot be read right now. The credential may be good: keep it and try again.",
+            ),
+            Self::MalformedBasic | Self::WrongSchemeForToken | Self::InvalidApiToken => Answer {
+                status: StatusCode::UNAUTHORIZED,
+                error: "invalid_credentials",
+                challenge: ChallengeKind::Plain,
+                grpc: GrpcCode::Unauthenticated,
+                message: "The API token or the email is wrong, or the token has expired or was revoked.",
+            },
+            Self::MethodDisabled => Answer {
+                status: StatusCode::UNAUTHORIZED,
+                error: "auth_method_disabled",
+                challenge: ChallengeKind::Described,
+                grpc: GrpcCode::Unauthenticated,
+                message: "API token authentication is disabled for this organization; connect with OAuth 2.1 or ask an organization admin to enable it",
+            },
+            Self::InsecureTransport => forbidden(
+                "insecure_transport",
+                "API tokens are accepted over HTTPS only. This one was sent in the clear: revoke it and make a new one.",
+            ),
+            Self::UnscopedToken => forbidden(
+                "insufficient_scope",
+                "This API token has no scopes, so it can do nothing here. Make a new token with scopes.",
+            ),
+            Self::ApiTokenLacksScope => forbidden(
+                "insufficient_scope",
+                "The API token lacks a scope that this request needs.",
+            ),
+            Self::NetworkNotAllowed => forbidden(
+                "ip_not_allowed",
+                "This network is not on your organization's IP allowlist. Ask your admin for access.",
+            ),
+            Self::ClientNotAllowed => forbidden(
+                "client_not_allowed",
+                "Your organization does not allow this client. Ask your admin to add it.",
+            ),
+            Self::IssuerNotAllowed => forbidden(
+                "issuer_not_allowed",
+                "Your organization does not allow logins from this issuer. Ask your admin.",
+            ),
+            Self::TenantNotAllowed => forbidden(
+                "tenant_not_allowed",
+                "Your organization does not allow this site here. Ask your admin.",
+            ),
+            Self::CredentialTooOld => forbidden(
+                "credential_too_old",
+                "The credential is older than your organization allows. Log in again or make a new one.",
+            ),
+            Self::AccountInactive => forbidden(
+                "account_inactive",
+                "This account is deactivated. Ask your admin.",
+            ),
+            Self::TooManyFailures => Answer {
+                status: StatusCode::TOO_MANY_REQUESTS,
+                error: "too_many_failures",
                 challenge: ChallengeKind::None,
-                grpc: GrpcCode::Unavailable,
-                message: "The credential cannot be checked right now. It may be good: keep it and try again.",
+                grpc: GrpcCode::ResourceExhausted,
+                message: "Too many failed credentials from here. Wait, and check the credential before trying again.",
             },
             Self::Internal => Answer {
                 status: StatusCode::INTERNAL_SERVER_ERROR,
@@ -291,6 +336,7 @@ impl Reason {
             }
             Self::WrongAudience => "The access token is for another resource",
             Self::Expired => "The access token expired",
+            Self::Revoked => "The access token was revoked",
             Self::NotYetValid | Self::IssuedInFuture => "The access token is not valid yet",
             Self::LifetimeTooLong => {
                 "The access token is valid for longer than this server accepts"
@@ -313,6 +359,16 @@ const fn bad_request(message: &'static str) -> Answer {
         error: "invalid_request",
         challenge: ChallengeKind::Error("invalid_request"),
         grpc: GrpcCode::InvalidArgument,
+        message,
+    }
+}
+
+const fn unavailable(message: &'static str) -> Answer {
+    Answer {
+        status: StatusCode::SERVICE_UNAVAILABLE,
+        error: "temporarily_unavailable",
+        challenge: ChallengeKind::None,
+        grpc: GrpcCode::Unavailable,
         message,
     }
 }
@@ -349,7 +405,7 @@ mod tests {
 
     #[test]
     fn auth_08_no_message_contains_what_clients_search_for() {
-        for reason in Reason::ALL {
+        for &reason in Reason::ALL {
             let message = reason.answer().message;
             for word in ["scope=", "error=", "resource_metadata=", "\"", "\\"] {
                 assert!(!message.contains(word), "{reason}: {message}");
@@ -359,7 +415,7 @@ mod tests {
 
     #[test]
     fn auth_19_only_framing_is_400_and_outages_are_never_401() {
-        for reason in Reason::ALL {
+        for &reason in Reason::ALL {
             let answer = reason.answer();
             let framing = matches!(
                 reason,

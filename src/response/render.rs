@@ -9,6 +9,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::facts::{RequestFacts, X_REQUEST_ID};
 use crate::rejection::{Answer, ChallengeKind, Reason, Rejection};
@@ -30,7 +31,7 @@ pub(crate) fn render(
     resource: &Resource,
     facts: &RequestFacts,
 ) -> Response<Bytes> {
-    let answer = rejection.reason().answer();
+    let answer = rejection.answer();
     let wait = retry_after(answer.status, rejection);
     let mut response = if facts.grpc {
         grpc(&answer, rejection, wait)
@@ -67,7 +68,7 @@ fn challenge(answer: &Answer, rejection: &Rejection, resource: &Resource) -> Opt
     let none = ScopeSet::empty();
     let (error, scope) = match answer.challenge {
         ChallengeKind::None => return None,
-        ChallengeKind::Plain => (None, resource.baseline_scopes()),
+        ChallengeKind::Plain | ChallengeKind::Described => (None, resource.baseline_scopes()),
         ChallengeKind::Error(error) if rejection.reason() == Reason::InsufficientScope => {
             (Some(error), rejection.required_scopes())
         }
@@ -76,7 +77,7 @@ fn challenge(answer: &Answer, rejection: &Rejection, resource: &Resource) -> Opt
     };
     let challenge = BearerChallenge {
         error,
-        error_description: error.map(|_| rejection.message()),
+        error_description: (answer.challenge != ChallengeKind::Plain).then(|| rejection.message()),
         scope,
         resource_metadata: resource.metadata_url(),
     };
@@ -99,6 +100,8 @@ struct Refusal<'a> {
     missing_scopes: Option<Vec<&'a str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_seconds: Option<u64>,
+    #[serde(flatten)]
+    details: &'a Map<String, Value>,
 }
 
 fn json(
@@ -109,16 +112,18 @@ fn json(
     wait: Option<u64>,
 ) -> Response<Bytes> {
     let no_credential = answer.challenge == ChallengeKind::Plain;
-    let scopes = rejection.reason() == Reason::InsufficientScope;
+    let scopes = !rejection.required_scopes().is_empty();
     let refusal = Refusal {
         error: answer.error,
         message: rejection.message(),
         request_id: &facts.request_id,
         resource_metadata: no_credential.then(|| resource.metadata_url()),
-        allowed_methods: no_credential.then_some(["oauth2"]),
+        allowed_methods: (no_credential && !rejection.details().contains_key("allowed_methods"))
+            .then_some(["oauth2"]),
         required_scopes: scopes.then(|| rejection.required_scopes().iter().collect()),
         missing_scopes: scopes.then(|| rejection.missing_scopes().iter().collect()),
         retry_after_seconds: wait,
+        details: rejection.details(),
     };
     // Strings and numbers always serialize; should they not, the headers still say it all.
     let body = serde_json::to_vec(&refusal).unwrap_or_default();

@@ -7,23 +7,7 @@ use crate::ident::OrganizationId;
 use crate::principal::{Principal, PrincipalKey};
 use crate::scope::ScopeSet;
 
-/// How a request authenticated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum AuthMethod {
-    /// An OAuth 2.1 access token.
-    OAuth,
-}
-
-impl AuthMethod {
-    /// The stable name: `oauth`.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::OAuth => "oauth",
-        }
-    }
-}
+pub use crate::method::AuthMethod;
 
 /// Evidence that a request was authenticated, and as whom.
 ///

@@ -54,6 +54,8 @@
 //!   origin and host. [`ResourceMetadataLayer`], [`OriginLayer`], [`AuthenticateLayer`]: its parts.
 //! - [`AuthContext`], [`Principal`]: what your service reads.
 //! - [`Reason`], [`Rejection`]: why a request was refused; in the extensions of the answer.
+//! - [`OrganizationPolicy`]: an organization administrator's switches. [`policy::PolicyStore`]: where
+//!   they are kept.
 //! - [`fetch::Fetch`], [`clock::Clock`]: the two ports. `HttpClient` is the default `Fetch`.
 //!
 //! # Features
@@ -95,6 +97,7 @@ pub mod algorithm;
 pub mod clock;
 pub mod error;
 pub mod ident;
+mod method;
 pub mod scope;
 mod secret;
 // Rank 1, nouns.
@@ -114,6 +117,7 @@ mod oauth;
 // Rank 5, the decision.
 pub mod authenticator;
 pub mod context;
+pub mod policy;
 // Rank 6, response.
 mod response;
 // Rank 7, edge.
@@ -146,6 +150,8 @@ pub use issuer::{Freshness, Issuer};
 pub use middleware::auth::{AuthenticateLayer, McpAuthLayer};
 #[doc(inline)]
 pub use middleware::{OriginLayer, ResourceMetadataLayer};
+#[doc(inline)]
+pub use policy::OrganizationPolicy;
 #[doc(inline)]
 pub use principal::{Principal, PrincipalKind};
 #[doc(inline)]

@@ -67,7 +67,7 @@ async fn jwt_01_a_good_token_becomes_a_typed_principal() {
     assert_eq!(said["client"], "ide");
     assert_eq!(said["organization"], "default");
     assert_eq!(said["scopes"], "read:issues write:issues");
-    assert_eq!(said["method"], "oauth");
+    assert_eq!(said["method"], "oauth2");
 }
 
 #[tokio::test]

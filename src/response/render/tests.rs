@@ -35,6 +35,7 @@ fn body(response: &Response<Bytes>) -> Value {
 
 fn scope_rejection() -> Rejection {
     Rejection::insufficient_scope(
+        Reason::InsufficientScope,
         &ScopeSet::parse("read:issues").unwrap(),
         &ScopeSet::parse("read:issues write:issues").unwrap(),
     )
@@ -103,7 +104,7 @@ fn auth_11_bad_framing_is_challenged_with_invalid_request() {
 
 #[test]
 fn scp_07_auth_01_a_challenge_exactly_where_a_new_token_helps() {
-    for reason in Reason::ALL {
+    for &reason in Reason::ALL {
         let response = rendered(reason);
         let lines = response.headers().get_all(WWW_AUTHENTICATE).iter().count();
         let helps =
@@ -114,7 +115,7 @@ fn scp_07_auth_01_a_challenge_exactly_where_a_new_token_helps() {
 
 #[test]
 fn auth_18_auth_20_every_answer_is_small_json_and_not_stored() {
-    for reason in Reason::ALL {
+    for &reason in Reason::ALL {
         let response = rendered(reason);
         let headers = response.headers();
         assert_eq!(headers[CACHE_CONTROL], "no-store", "{reason}");

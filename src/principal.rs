@@ -18,6 +18,8 @@ pub enum PrincipalKind {
     /// A client on its own behalf: the client credentials grant, a workload. There is nobody who
     /// could log in again.
     Client,
+    /// A service account, by its API key. There is nobody who could log in again.
+    ServiceAccount,
 }
 
 /// A stable name for a principal, the same for every token of theirs (MCP-19). Bind sessions and
@@ -67,6 +69,10 @@ pub(crate) struct Facts {
     pub(crate) authenticated_at: Option<UnixTime>,
     pub(crate) authentication_class: Option<Box<str>>,
     pub(crate) token_id: Option<Box<str>>,
+    /// The address an API token's owner is known by.
+    pub(crate) email: Option<Box<str>>,
+    /// Who made an API token.
+    pub(crate) created_by: Option<Subject>,
     pub(crate) roles: Box<[Box<str>]>,
     pub(crate) groups: Box<[Box<str>]>,
     pub(crate) entitlements: Box<[Box<str>]>,
@@ -145,6 +151,18 @@ impl Principal {
     #[must_use]
     pub fn token_id(&self) -> Option<&str> {
         self.0.token_id.as_deref()
+    }
+
+    /// The email of the person behind an API token. Of access tokens see [`claims`](Self::claims).
+    #[must_use]
+    pub fn email(&self) -> Option<&str> {
+        self.0.email.as_deref()
+    }
+
+    /// Who made the API token.
+    #[must_use]
+    pub fn created_by(&self) -> Option<&Subject> {
+        self.0.created_by.as_ref()
     }
 
     /// Roles, from the claim the issuer's profile names (RFC 9068 §2.2.3.1).

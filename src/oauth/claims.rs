@@ -337,6 +337,8 @@ impl Unverified {
             authenticated_at: self.authenticated_at,
             authentication_class: self.authentication_class,
             token_id: self.token_id,
+            email: None,
+            created_by: None,
             roles: self.roles,
             groups: self.groups,
             entitlements: self.entitlements,

@@ -1,0 +1,117 @@
+//! Revocation in this process, effective on the next request.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwapOption;
+
+use super::Inner;
+use crate::ident::OrganizationId;
+use crate::principal::{Principal, PrincipalKey};
+use crate::rejection::{Reason, Rejection};
+use crate::clock::UnixTime;
+
+/// What can be revoked as a whole: every credential of it issued up to a moment.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Target {
+    /// One access token, by issuer and `jti`.
+    Token(Box<str>, Box<str>),
+    Principal(PrincipalKey),
+    Organization(OrganizationId),
+    Issuer(Box<str>),
+}
+
+/// Revoked targets. Empty and free of cost until the first revocation.
+#[derive(Default)]
+pub(super) struct Revocations {
+    dead: ArcSwapOption<HashMap<Target, UnixTime>>,
+    writing: Mutex<()>,
+}
+
+/// Entries older than the longest token life an issuer may have (366 days) can bind nothing.
+const KEPT_SECONDS: i64 = 367 * 86_400;
+
+impl Revocations {
+    fn add(&self, target: Target, now: UnixTime) {
+        let _one_writer = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut dead = self.dead.load().as_deref().cloned().unwrap_or_default();
+        dead.retain(|_, at| *at > now.plus_secs(-KEPT_SECONDS));
+        dead.insert(target, now);
+        self.dead.store(Some(Arc::new(dead)));
+    }
+
+    /// Refuses a credential issued up to the moment of a revocation that covers it. One that does
+    /// not say when it was issued cannot show that it is newer.
+    pub(super) fn check(&self, principal: &Principal, organization: &OrganizationId) -> Result<(), Rejection> {
+        let dead = self.dead.load();
+        let Some(dead) = dead.as_deref() else {
+            return Ok(());
+        };
+        let issuer: Box<str> = principal.issuer().into();
+        let mut targets = vec![
+            Target::Principal(principal.key()),
+            Target::Organization(organization.clone()),
+            Target::Issuer(issuer.clone()),
+        ];
+        if let Some(id) = principal.token_id() {
+            targets.push(Target::Token(issuer, id.into()));
+        }
+        let revoked = targets.iter().filter_map(|target| dead.get(target)).any(|revoked_at| {
+            principal.issued_at().is_none_or(|issued_at| issued_at <= *revoked_at)
+        });
+        if revoked { Err(Reason::Revoked.into()) } else { Ok(()) }
+    }
+}
+
+/// Revokes and flushes while the server runs. Everything takes effect on the next request of this
+/// process; API tokens revoked through [`ApiTokens`](crate::api_token::ApiTokens) need no call here.
+///
+/// ```
+/// # fn example(auth: &tower_mcp_auth::Authenticator, seen: &tower_mcp_auth::AuthContext) {
+/// let handle = auth.handle();
+/// handle.revoke_principal(&seen.key()); // every credential they hold now; a new login works
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct AuthHandle(pub(super) Arc<Inner>);
+
+impl AuthHandle {
+    /// Ends one access token, by its issuer and its `jti`.
+    pub fn revoke_token(&self, issuer: &str, token_id: &str) {
+        self.revoke(Target::Token(issuer.into(), token_id.into()));
+    }
+
+    /// Ends every credential issued to this principal until now.
+    pub fn revoke_principal(&self, principal: &PrincipalKey) {
+        self.revoke(Target::Principal(principal.clone()));
+    }
+
+    /// Ends every credential of this organization issued until now.
+    pub fn revoke_organization(&self, organization: &OrganizationId) {
+        self.revoke(Target::Organization(organization.clone()));
+    }
+
+    /// Ends every access token this issuer issued until now.
+    pub fn revoke_issuer(&self, issuer: &str) {
+        self.revoke(Target::Issuer(issuer.into()));
+    }
+
+    /// Forgets every cached token record, policy and user fact: the next request asks the stores.
+    pub fn flush(&self) {
+        self.0.rules.flush();
+        if let Some(tokens) = &self.0.tokens {
+            tokens.flush();
+        }
+    }
+
+    fn revoke(&self, target: Target) {
+        self.0.shared.revocations.add(target, self.0.shared.clock.now());
+    }
+}
+
+impl fmt::Debug for AuthHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AuthHandle")
+    }
+}

@@ -1,0 +1,183 @@
+//! After proof: the organization's policy, and what the server's own directory knows.
+
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::tokens::unavailable;
+use super::{Need, Waited};
+use crate::cache::{Known, Lifetime, Loader};
+use crate::clock::Clock;
+use crate::enrich::{DynEnricher, Enrichment, EnrichmentMode};
+use crate::ident::OrganizationId;
+use crate::policy::{ChangeListener, Denial, DenialRule, DynPolicyStore, OrganizationPolicy, PolicyStore};
+use crate::principal::{Principal, PrincipalKey};
+use crate::rejection::{Reason, Rejection};
+
+/// Policies serve 30 s, and 5 min while their store fails (R24).
+const POLICY: Lifetime = Lifetime {
+    fresh: Duration::from_secs(30),
+    stale: Duration::from_secs(300),
+    deadline: Duration::from_secs(2),
+    capacity: 100_000,
+};
+
+/// User facts likewise.
+const ENRICHMENT: Lifetime = Lifetime {
+    capacity: 50_000,
+    ..POLICY
+};
+
+type Policies = Loader<OrganizationId, OrganizationPolicy>;
+type Facts = Loader<Enriched, Enrichment>;
+
+/// A principal in an organization, told apart by name only.
+#[derive(Clone)]
+struct Enriched {
+    key: PrincipalKey,
+    organization: OrganizationId,
+    principal: Principal,
+}
+
+impl PartialEq for Enriched {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key && self.organization == other.organization
+    }
+}
+
+impl Eq for Enriched {}
+
+impl Hash for Enriched {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.key.hash(state);
+        self.organization.hash(state);
+    }
+}
+
+/// The organization's rules and the directory, each if configured.
+#[derive(Default)]
+pub(super) struct Rules {
+    policies: Option<(Policies, ChangeListener)>,
+    facts: Option<(Facts, EnrichmentMode)>,
+}
+
+impl Rules {
+    pub(super) fn new(
+        policies: Option<DynPolicyStore>,
+        enricher: Option<(DynEnricher, EnrichmentMode)>,
+        clock: &Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            policies: policies.map(|store| policies_from(store, clock.clone())),
+            facts: enricher.map(|(enricher, mode)| (facts_from(enricher, clock.clone()), mode)),
+        }
+    }
+
+    pub(super) fn flush(&self) {
+        if let Some((policies, _)) = &self.policies {
+            policies.invalidate_all();
+        }
+        if let Some((facts, _)) = &self.facts {
+            facts.invalidate_all();
+        }
+    }
+
+    /// The policy in force; `None` if the server has no policies.
+    pub(super) fn policy(&self, organization: &OrganizationId, waited: Waited) -> Result<Option<OrganizationPolicy>, Need> {
+        let Some((policies, _)) = &self.policies else {
+            return Ok(None);
+        };
+        match policies.get(organization, waited.policy) {
+            Known::Value(policy) => Ok(Some(policy)),
+            Known::Wait(wait) => Err(Need::Policy(wait)),
+            Known::Unavailable { retry_after, cause } => {
+                Err(unavailable(Reason::PolicyUnavailable, retry_after, cause).into())
+            }
+        }
+    }
+
+    /// What the directory knows. A deactivated user is refused whatever the mode.
+    pub(super) fn enrichment(
+        &self,
+        principal: &Principal,
+        organization: &OrganizationId,
+        waited: Waited,
+    ) -> Result<Option<Enrichment>, Need> {
+        let Some((facts, mode)) = &self.facts else {
+            return Ok(None);
+        };
+        let key = Enriched {
+            key: principal.key(),
+            organization: organization.clone(),
+            principal: principal.clone(),
+        };
+        let enrichment = match facts.get(&key, waited.enrichment) {
+            Known::Value(enrichment) => enrichment,
+            Known::Wait(wait) => return Err(Need::Enrichment(wait)),
+            Known::Unavailable { retry_after, cause } => match mode {
+                EnrichmentMode::Optional => return Ok(None),
+                EnrichmentMode::Required => {
+                    return Err(unavailable(Reason::EnrichmentUnavailable, retry_after, cause).into());
+                }
+            },
+        };
+        if enrichment.user_facts().is_some_and(|user| !user.is_active()) {
+            return Err(Rejection::new(Reason::AccountInactive).into());
+        }
+        Ok(Some(enrichment))
+    }
+}
+
+fn policies_from(store: DynPolicyStore, clock: Arc<dyn Clock>) -> (Policies, ChangeListener) {
+    let reader = store.clone();
+    let policies = Loader::new(POLICY, |_, fresh| fresh, clock, move |organization: OrganizationId| {
+        let reader = reader.clone();
+        async move {
+            let policy = reader.load(&organization).await?;
+            // Nothing stored means OAuth only (POL-3).
+            Ok(policy.unwrap_or_else(|| OrganizationPolicy::new(organization)))
+        }
+    });
+    let behind = policies.clone();
+    // Called before `put` returns: no request that starts then is decided on the old policy.
+    let listener = store.changes().on_change(move |organization| behind.invalidate(organization));
+    (policies, listener)
+}
+
+fn facts_from(enricher: DynEnricher, clock: Arc<dyn Clock>) -> Facts {
+    Loader::new(ENRICHMENT, |_, fresh| fresh, clock, move |wanted: Enriched| {
+        let enricher = enricher.clone();
+        async move { enricher.enrich(&wanted.principal, &wanted.organization).await }
+    })
+}
+
+/// A policy's no as a refusal that leads to whoever can change it (POL-12).
+pub(super) fn refusal(denial: &Denial, disabled_is_forbidden: bool) -> Rejection {
+    let reason = match denial.rule() {
+        DenialRule::Method { .. } => Reason::MethodDisabled,
+        DenialRule::Issuer { .. } => Reason::IssuerNotAllowed,
+        DenialRule::Network { .. } => Reason::NetworkNotAllowed,
+        DenialRule::Client { .. } => Reason::ClientNotAllowed,
+        DenialRule::Lifetime { .. } | DenialRule::Age { .. } => Reason::CredentialTooOld,
+        _ => Reason::TenantNotAllowed,
+    };
+    let mut rejection = Rejection::new(reason)
+        .with_message(denial.to_string())
+        .with_detail("policy", denial.organization().as_str())
+        .with_detail("policy_version", denial.version())
+        .with_detail("rule", denial.rule_name());
+    if let Some(url) = denial.help_url() {
+        rejection = rejection.with_detail("help_url", url);
+    }
+    if let Some(contact) = denial.contact() {
+        rejection = rejection.with_detail("contact", contact);
+    }
+    if let DenialRule::Method { method, allowed } = denial.rule() {
+        let allowed: Vec<&str> = allowed.iter().map(|method| method.name()).collect();
+        rejection = rejection.with_detail("auth_method", method.name()).with_detail("allowed_methods", allowed);
+        if disabled_is_forbidden {
+            rejection = rejection.as_forbidden();
+        }
+    }
+    rejection
+}

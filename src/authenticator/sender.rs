@@ -1,0 +1,54 @@
+//! Where a request came from.
+
+use std::net::IpAddr;
+
+use http::{Extensions, HeaderMap};
+
+use crate::policy::{ForwardedProto, TrustedProxies, client_address, forwarded_proto};
+
+/// The address of the peer of a connection, as the server puts it into a request's extensions.
+///
+/// Insert it where connections are accepted, or tell
+/// [`peer_address`](super::AuthenticatorBuilder::peer_address) where your server keeps its own.
+/// Without it, rules about networks refuse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "a newtype to be made by anyone")]
+pub struct PeerAddress(pub IpAddr);
+
+type PeerOf = dyn Fn(&Extensions) -> Option<IpAddr> + Send + Sync;
+
+/// How the sender of a request is found.
+pub(super) struct Senders {
+    pub(super) peer_of: Box<PeerOf>,
+    pub(super) proxies: TrustedProxies,
+}
+
+impl Default for Senders {
+    fn default() -> Self {
+        Self {
+            peer_of: Box::new(|extensions| extensions.get::<PeerAddress>().map(|peer| peer.0)),
+            proxies: TrustedProxies::none(),
+        }
+    }
+}
+
+/// Where a request came from, as far as it can be trusted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sender {
+    pub(super) peer: Option<IpAddr>,
+    /// The client's address, behind listed proxies too.
+    pub(super) address: Option<IpAddr>,
+    /// A listed proxy says the client sent everything in the clear.
+    pub(super) in_the_clear: bool,
+}
+
+impl Senders {
+    pub(super) fn of(&self, headers: &HeaderMap, extensions: &Extensions) -> Sender {
+        let peer = (self.peer_of)(extensions);
+        Sender {
+            peer,
+            address: client_address(peer, headers, &self.proxies),
+            in_the_clear: forwarded_proto(peer, headers, &self.proxies) == Some(ForwardedProto::Http),
+        }
+    }
+}

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A module's rank, by the first step of its path below `src/`.
-const RANKS: [(&str, u8); 24] = [
+const RANKS: [(&str, u8); 27] = [
     ("address", 0),
     ("algorithm", 0),
     ("clock", 0),
@@ -18,8 +18,11 @@ const RANKS: [(&str, u8); 24] = [
     ("principal", 1),
     ("rejection", 1),
     ("wire", 2),
+    ("audit", 3),
+    ("enrich", 3),
     ("fetch", 3),
     ("jose", 3),
+    ("throttle", 3),
     ("oauth", 4),
     ("context", 5),
     ("authenticator", 5),
@@ -151,6 +154,7 @@ fn signatures_boxes_and_clocks_stand_only_where_they_belong() {
         "Box::pin",
         &[
             "authenticator/mod.rs",
+            "enrich.rs",
             "fetch/mod.rs",
             "backend/",
             "testing/",

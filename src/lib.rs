@@ -110,8 +110,23 @@ pub mod resource;
 mod wire;
 // Rank 3, ports and machinery.
 mod cache;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "its inner half waits for the authenticator")
+)]
+pub mod audit;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "its inner half waits for the authenticator")
+)]
+pub mod enrich;
 pub mod fetch;
 mod jose;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "its inner half waits for the authenticator")
+)]
+pub mod throttle;
 // Rank 4, verifiers.
 mod oauth;
 // Rank 5, the decision.

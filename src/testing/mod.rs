@@ -30,6 +30,7 @@
 )]
 
 mod answer;
+mod audit;
 mod authorize;
 mod builder;
 mod clients;
@@ -49,6 +50,7 @@ mod state;
 mod tests;
 mod token;
 
+pub use audit::MemoryAudit;
 pub use builder::TestIssuerBuilder;
 pub use clock::ManualClock;
 pub use documents::Discovery;

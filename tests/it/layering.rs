@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A module's rank, by the first step of its path below `src/`.
-const RANKS: [(&str, u8); 27] = [
+const RANKS: [(&str, u8); 30] = [
     ("address", 0),
     ("algorithm", 0),
     ("clock", 0),
@@ -19,9 +19,12 @@ const RANKS: [(&str, u8); 27] = [
     ("rejection", 1),
     ("resource", 1),
     ("wire", 2),
+    ("audit", 3),
     ("cache", 3),
+    ("enrich", 3),
     ("fetch", 3),
     ("jose", 3),
+    ("throttle", 3),
     ("oauth", 4),
     ("authenticator", 5),
     ("context", 5),
@@ -154,6 +157,7 @@ fn signatures_boxes_and_clocks_stand_only_where_they_belong() {
         "Box::pin",
         &[
             "authenticator/mod.rs",
+            "enrich.rs",
             "fetch/mod.rs",
             "backend/",
             "testing/",

@@ -1,0 +1,129 @@
+//! The closed vocabulary of audit records.
+
+use serde::{Serialize, Serializer};
+
+use crate::rejection::Reason;
+
+/// What happened. Names are never reused; new ones may be added.
+///
+/// ```
+/// use tower_mcp_auth::audit::AuditEvent;
+///
+/// assert_eq!(AuditEvent::AuthThrottled.name(), "auth.throttled");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AuditEvent {
+    /// A request was let in.
+    AuthOk,
+    /// A request without a usable credential was refused: 400, 401, 431.
+    AuthFail,
+    /// A request was refused although its credential may be good: 403.
+    AuthDenied,
+    /// A request was refused unseen after too many failures: 429.
+    AuthThrottled,
+    /// A request could not be judged, for a reason of ours: 500, 503.
+    AuthUnavailable,
+    /// Records were lost before this one; [`AuditRecord::dropped`] says how many.
+    AuditDropped,
+}
+
+impl AuditEvent {
+    /// Every event.
+    ///
+    /// ```
+    /// # use tower_mcp_auth::audit::AuditEvent;
+    /// assert!(AuditEvent::ALL.iter().all(|event| event.name().contains('.')));
+    /// ```
+    pub const ALL: [Self; 6] = [
+        Self::AuthOk,
+        Self::AuthFail,
+        Self::AuthDenied,
+        Self::AuthThrottled,
+        Self::AuthUnavailable,
+        Self::AuditDropped,
+    ];
+
+    /// The stable name: `auth.ok`.
+    ///
+    /// ```
+    /// # use tower_mcp_auth::audit::AuditEvent;
+    /// assert_eq!(AuditEvent::AuthOk.name(), "auth.ok");
+    /// ```
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AuthOk => "auth.ok",
+            Self::AuthFail => "auth.fail",
+            Self::AuthDenied => "auth.denied",
+            Self::AuthThrottled => "auth.throttled",
+            Self::AuthUnavailable => "auth.unavailable",
+            Self::AuditDropped => "audit.dropped",
+        }
+    }
+
+    /// The event of a request refused for `reason`.
+    pub(super) fn of(reason: Reason) -> Self {
+        match reason.status().as_u16() {
+            403 => Self::AuthDenied,
+            429 => Self::AuthThrottled,
+            500.. => Self::AuthUnavailable,
+            _ => Self::AuthFail,
+        }
+    }
+
+    pub(super) fn outcome(self) -> AuditOutcome {
+        match self {
+            Self::AuthOk => AuditOutcome::Allowed,
+            Self::AuthFail | Self::AuthDenied | Self::AuthThrottled => AuditOutcome::Refused,
+            Self::AuthUnavailable | Self::AuditDropped => AuditOutcome::Error,
+        }
+    }
+}
+
+impl Serialize for AuditEvent {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+/// How it ended.
+///
+/// ```
+/// use tower_mcp_auth::audit::AuditOutcome;
+///
+/// assert_eq!(AuditOutcome::Refused.name(), "refused");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AuditOutcome {
+    /// Let in.
+    Allowed,
+    /// Refused, on purpose.
+    Refused,
+    /// Neither: something of ours failed, and the request with it.
+    Error,
+}
+
+impl AuditOutcome {
+    /// The stable name: `allowed`.
+    ///
+    /// ```
+    /// # use tower_mcp_auth::audit::AuditOutcome;
+    /// assert_eq!(AuditOutcome::Allowed.name(), "allowed");
+    /// ```
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::Refused => "refused",
+            Self::Error => "error",
+        }
+    }
+}
+
+impl Serialize for AuditOutcome {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}

@@ -1,0 +1,229 @@
+use std::io;
+use std::sync::Mutex;
+
+use serde_json::Value;
+
+use super::*;
+use crate::clock::UnixTime;
+
+/// What was written, shared with the test.
+#[derive(Clone, Default)]
+struct Paper(Arc<Mutex<Vec<u8>>>);
+
+impl Paper {
+    fn lines(&self) -> Vec<Value> {
+        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        assert!(text.is_empty() || text.ends_with('\n'), "{text}");
+        text.lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+}
+
+impl Write for Paper {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A writer that stands still until the test lets it go on: once per line.
+struct Slow {
+    paper: Paper,
+    started: Sender<()>,
+    go: Receiver<()>,
+}
+
+impl Write for Slow {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let _ = self.started.send(());
+        // Once the test has gone, as fast as it can.
+        let _ = self.go.recv();
+        self.paper.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn record(event: AuditEvent, seq: u64) -> AuditRecord {
+    let mut record = AuditRecord::new(event, UnixTime::from_secs(0));
+    record.seq = seq;
+    record
+}
+
+fn seqs(lines: &[Value]) -> Vec<u64> {
+    lines
+        .iter()
+        .map(|line| line["seq"].as_u64().unwrap())
+        .collect()
+}
+
+#[test]
+fn edge_08_every_record_is_one_line_in_order_and_close_writes_them_out() {
+    let paper = Paper::default();
+    let audit = JsonLinesAudit::new(io::BufWriter::new(paper.clone())).unwrap();
+    for seq in 0..1000 {
+        audit.record(&record(AuditEvent::AuthOk, seq));
+    }
+    audit.close().unwrap();
+    let lines = paper.lines();
+    assert_eq!(seqs(&lines), (0..1000).collect::<Vec<_>>());
+    assert!(lines.iter().all(|line| line.get("dropped").is_none()));
+    // Closed is closed.
+    audit.record(&record(AuditEvent::AuthOk, 1000));
+    audit.close().unwrap();
+    drop(audit);
+    assert_eq!(paper.lines().len(), 1000);
+}
+
+#[test]
+fn edge_08_the_last_clone_writes_the_queue_out() {
+    let paper = Paper::default();
+    let audit = JsonLinesAudit::new(paper.clone()).unwrap();
+    let other = audit.clone();
+    audit.record(&record(AuditEvent::AuthOk, 1));
+    drop(audit);
+    other.record(&record(AuditEvent::AuthFail, 2));
+    drop(other);
+    assert_eq!(seqs(&paper.lines()), [1, 2]);
+}
+
+#[test]
+fn edge_08_a_full_queue_keeps_room_for_refusals_and_counts_what_it_drops() {
+    let paper = Paper::default();
+    let (started, has_started) = channel();
+    let (go_on, go) = channel();
+    let slow = Slow {
+        paper: paper.clone(),
+        started,
+        go,
+    };
+    let audit = JsonLinesAudit::with_capacity(slow, 8).unwrap();
+    audit.record(&record(AuditEvent::AuthOk, 0));
+    // The writer holds the first record, so the queue is empty and stays as it is.
+    has_started.recv().unwrap();
+    for seq in 1..=10 {
+        audit.record(&record(AuditEvent::AuthOk, seq)); // six fit
+    }
+    for seq in 11..=15 {
+        audit.record(&record(AuditEvent::AuthDenied, seq)); // two fit
+    }
+    drop(go_on);
+    audit.close().unwrap();
+    let lines = paper.lines();
+    assert_eq!(seqs(&lines), [0, 1, 2, 3, 4, 5, 6, 11, 12]);
+    let dropped: u64 = lines
+        .iter()
+        .filter_map(|line| line["dropped"].as_u64())
+        .sum();
+    assert_eq!(dropped, 7);
+    assert_eq!(lines[1]["dropped"], 7);
+}
+
+/// Fails or panics at chosen lines, after writing a part of them.
+struct Faulty {
+    paper: Paper,
+    line: u32,
+    fails: fn(u32) -> bool,
+    panics: bool,
+}
+
+impl Write for Faulty {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.paper.write(bytes)
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.line += 1;
+        if (self.fails)(self.line) {
+            self.paper.write_all(&bytes[..bytes.len() / 2])?;
+            assert!(!self.panics, "a writer's mistake");
+            return Err(io::Error::other("disk full"));
+        }
+        self.paper.write_all(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn edge_08_a_failing_or_panicking_writer_loses_its_record_only() {
+    for panics in [false, true] {
+        let paper = Paper::default();
+        let audit = JsonLinesAudit::new(Faulty {
+            paper: paper.clone(),
+            line: 0,
+            fails: |line| line == 2 || line == 3,
+            panics,
+        })
+        .unwrap();
+        for seq in 1..=4 {
+            audit.record(&record(AuditEvent::AuthOk, seq));
+        }
+        audit.close().unwrap();
+        let text = String::from_utf8(paper.0.lock().unwrap().clone()).unwrap();
+        let whole: Vec<Value> = text
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect();
+        assert_eq!(seqs(&whole), [1, 4], "{text}");
+        assert_eq!(whole[1]["dropped"], 2);
+    }
+}
+
+#[test]
+fn edge_08_losses_that_no_record_reports_are_reported_at_the_end() {
+    let paper = Paper::default();
+    let audit = JsonLinesAudit::new(Faulty {
+        paper: paper.clone(),
+        line: 0,
+        fails: |line| line == 2,
+        panics: false,
+    })
+    .unwrap();
+    audit.record(&record(AuditEvent::AuthOk, 1));
+    audit.record(&record(AuditEvent::AuthOk, 2));
+    audit.close().unwrap_err();
+    let text = String::from_utf8(paper.0.lock().unwrap().clone()).unwrap();
+    let last: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    assert_eq!(
+        (&last["event"], &last["dropped"]),
+        (&"audit.dropped".into(), &1.into())
+    );
+}
+
+#[test]
+fn edge_08_many_threads_lose_nothing_that_is_not_counted() {
+    let paper = Paper::default();
+    let audit = JsonLinesAudit::with_capacity(paper.clone(), 64).unwrap();
+    std::thread::scope(|scope| {
+        for thread in 0..4_u64 {
+            let audit = &audit;
+            scope.spawn(move || {
+                for seq in 0..2000 {
+                    audit.record(&record(AuditEvent::AuthOk, thread * 2000 + seq));
+                }
+            });
+        }
+    });
+    let _ = audit.close();
+    let lines = paper.lines();
+    let written = lines
+        .iter()
+        .filter(|line| line["event"] == "auth.ok")
+        .count();
+    let dropped: u64 = lines
+        .iter()
+        .filter_map(|line| line["dropped"].as_u64())
+        .sum();
+    assert_eq!(u64::try_from(written).unwrap() + dropped, 8000);
+    assert_eq!(audit.0.gate.waiting.load(Ordering::Acquire), 0);
+}

@@ -1,0 +1,115 @@
+//! One record per decision, for whoever has to answer "who did what" (EDGE-8).
+//!
+//! Every request that was let in or refused gives one [`AuditRecord`] to an [`AuditSink`], whatever
+//! its method of authentication. Records hold ids, never credentials, and no text in them can break
+//! a line or drive a terminal ([`AuditText`]).
+//!
+//! | sink | for |
+//! | --- | --- |
+//! | [`TracingAudit`] | whoever collects logs anyway: one event per record |
+//! | [`JsonLinesAudit`] | a file or a pipe of its own: one JSON object per line |
+//! | `testing::MemoryAudit` | your tests |
+//!
+//! ```
+//! use tower_mcp_auth::audit::{AuditEvent, AuditRecord, AuditSink};
+//! use std::sync::atomic::{AtomicU64, Ordering};
+//!
+//! /// A gauge of refusals.
+//! #[derive(Default)]
+//! struct Refusals(AtomicU64);
+//!
+//! impl AuditSink for Refusals {
+//!     fn record(&self, record: &AuditRecord) {
+//!         if record.event != AuditEvent::AuthOk {
+//!             self.0.fetch_add(1, Ordering::Relaxed);
+//!         }
+//!     }
+//! }
+//! ```
+
+mod event;
+mod json_lines;
+mod parts;
+mod record;
+mod text;
+pub(crate) mod trail;
+
+use std::sync::Arc;
+
+pub use event::{AuditEvent, AuditOutcome};
+pub use json_lines::JsonLinesAudit;
+pub use parts::{AuditCredential, AuditNet, AuditPolicy, AuditPrincipal, AuditTarget};
+pub use record::AuditRecord;
+pub use text::AuditText;
+
+/// Takes audit records.
+///
+/// Called on the path of every request, so it must neither block nor do I/O: hand the record to a
+/// queue, as [`JsonLinesAudit`] does. A panic in it is caught and does not touch the request.
+///
+/// ```
+/// use tower_mcp_auth::audit::{AuditRecord, AuditSink};
+///
+/// /// Hands records to whatever ships them.
+/// struct Shipping(tokio::sync::mpsc::Sender<AuditRecord>);
+///
+/// impl AuditSink for Shipping {
+///     fn record(&self, record: &AuditRecord) {
+///         let _ = self.0.try_send(record.clone()); // full: count it
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no place for audit records",
+    note = "implement `AuditSink`: `fn record(&self, record: &AuditRecord)`, which must not block; or use `TracingAudit` or `JsonLinesAudit`"
+)]
+pub trait AuditSink: Send + Sync + 'static {
+    /// Takes one record, which is complete and safe to write as it is.
+    fn record(&self, record: &AuditRecord);
+}
+
+impl<S: AuditSink + ?Sized> AuditSink for Arc<S> {
+    fn record(&self, record: &AuditRecord) {
+        S::record(self, record);
+    }
+}
+
+/// Makes each record one event of level `INFO`, target `tower_mcp_auth::audit`.
+///
+/// The whole record stands in the field `record` as JSON; `event`, `outcome` and `reason` stand
+/// beside it, to filter by.
+///
+/// ```
+/// use tower_mcp_auth::audit::{AuditEvent, AuditRecord, AuditSink, TracingAudit};
+/// use tower_mcp_auth::clock::UnixTime;
+///
+/// TracingAudit::new().record(&AuditRecord::new(AuditEvent::AuthOk, UnixTime::from_secs(0)));
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TracingAudit(());
+
+impl TracingAudit {
+    /// The sink.
+    ///
+    /// ```
+    /// let sink = tower_mcp_auth::audit::TracingAudit::new();
+    /// # let _ = sink;
+    /// ```
+    #[must_use]
+    pub fn new() -> Self {
+        Self(())
+    }
+}
+
+impl AuditSink for TracingAudit {
+    fn record(&self, record: &AuditRecord) {
+        tracing::info!(
+            target: "tower_mcp_auth::audit",
+            event = record.event.name(),
+            outcome = record.outcome.name(),
+            reason = record.reason.map(crate::rejection::Reason::code),
+            record = record.to_json(),
+            "audit"
+        );
+    }
+}

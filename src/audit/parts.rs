@@ -1,0 +1,161 @@
+//! What an audit record says about one side of a request.
+
+use std::net::IpAddr;
+
+use serde::Serialize;
+
+use super::text::AuditText;
+
+/// Who was let in, or refused after proof.
+///
+/// ```
+/// use tower_mcp_auth::audit::AuditPrincipal;
+///
+/// let alice = AuditPrincipal::new("user", "https://auth.example.com/t1", "alice");
+/// assert_eq!(alice.subject, "alice");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct AuditPrincipal {
+    /// `user` or `client`.
+    pub kind: &'static str,
+    /// Who vouches for it.
+    pub issuer: AuditText,
+    /// Its name there.
+    pub subject: AuditText,
+}
+
+impl AuditPrincipal {
+    /// A principal.
+    ///
+    /// ```
+    /// # use tower_mcp_auth::audit::AuditPrincipal;
+    /// let ci = AuditPrincipal::new("client", "https://auth.example.com/t1", "ci");
+    /// assert_eq!(ci.kind, "client");
+    /// ```
+    #[must_use]
+    pub fn new(kind: &'static str, issuer: &str, subject: &str) -> Self {
+        Self {
+            kind,
+            issuer: issuer.into(),
+            subject: subject.into(),
+        }
+    }
+}
+
+/// A credential by its public names, never itself.
+///
+/// ```
+/// use tower_mcp_auth::audit::AuditCredential;
+///
+/// let mut credential = AuditCredential::default();
+/// credential.id = Some("q0ZcR8".into());
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct AuditCredential {
+    /// The id of an API token, or the `jti` of an access token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<AuditText>,
+    /// Who issued it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<AuditText>,
+    /// The OAuth client it was issued to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client: Option<AuditText>,
+}
+
+/// What was asked for.
+///
+/// ```
+/// use tower_mcp_auth::audit::AuditTarget;
+///
+/// let target = AuditTarget::new("https://mcp.example.com/mcp", "POST", "/mcp?access_token=abc");
+/// assert_eq!(target.path, "/mcp"); // the query may hold anything
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct AuditTarget {
+    /// The identifier of the protected resource.
+    pub resource: AuditText,
+    /// The HTTP method.
+    pub method: AuditText,
+    /// The path, without the query.
+    pub path: AuditText,
+}
+
+impl AuditTarget {
+    /// A target. Of `path` everything from the first `?` or `#` on is left out: people do put
+    /// tokens there.
+    ///
+    /// ```
+    /// # use tower_mcp_auth::audit::AuditTarget;
+    /// let target = AuditTarget::new("https://mcp.example.com/mcp", "POST", "/mcp");
+    /// assert_eq!(target.method, "POST");
+    /// ```
+    #[must_use]
+    pub fn new(resource: &str, method: &str, path: &str) -> Self {
+        let path = path.split(['?', '#']).next().unwrap_or_default();
+        Self {
+            resource: resource.into(),
+            method: method.into(),
+            path: path.into(),
+        }
+    }
+}
+
+/// Where a request came from.
+///
+/// ```
+/// use tower_mcp_auth::audit::AuditNet;
+///
+/// let mut net = AuditNet::default();
+/// net.peer = Some([10, 0, 0, 7].into());
+/// net.client = Some([192, 0, 2, 1].into());
+/// net.via_trusted_proxy = true;
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct AuditNet {
+    /// The other end of the connection.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peer: Option<IpAddr>,
+    /// The client, as far as known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client: Option<IpAddr>,
+    /// Whether `client` is the word of a proxy the operator trusts.
+    pub via_trusted_proxy: bool,
+}
+
+/// The rule that decided.
+///
+/// ```
+/// use tower_mcp_auth::audit::AuditPolicy;
+///
+/// let policy = AuditPolicy::new("42", "allowed_networks");
+/// assert_eq!(policy.rule, "allowed_networks");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct AuditPolicy {
+    /// The version of the organization's policy.
+    pub version: AuditText,
+    /// The rule's name.
+    pub rule: AuditText,
+}
+
+impl AuditPolicy {
+    /// A rule of one version of a policy.
+    ///
+    /// ```
+    /// # use tower_mcp_auth::audit::AuditPolicy;
+    /// assert_eq!(AuditPolicy::new("42", "methods").version, "42");
+    /// ```
+    #[must_use]
+    pub fn new(version: &str, rule: &str) -> Self {
+        Self {
+            version: version.into(),
+            rule: rule.into(),
+        }
+    }
+}

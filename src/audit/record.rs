@@ -1,0 +1,234 @@
+//! The audit record, version 1: a closed vocabulary, ids only.
+
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+
+use super::event::{AuditEvent, AuditOutcome};
+use super::parts::{AuditCredential, AuditNet, AuditPolicy, AuditPrincipal, AuditTarget};
+use super::text::AuditText;
+use crate::clock::UnixTime;
+use crate::ident::OrganizationId;
+use crate::principal::{Principal, PrincipalKind};
+use crate::rejection::{Reason, Rejection};
+
+/// Most scopes written into a record; the rest is cut off.
+const MAX_SCOPES: usize = 64;
+
+/// One decision. As JSON it is one object; members that are not known are left out.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_mcp_auth::audit::{AuditEvent, AuditRecord, AuditTarget};
+/// use tower_mcp_auth::clock::UnixTime;
+///
+/// let mut record = AuditRecord::new(AuditEvent::AuthOk, UnixTime::from_secs(1_800_000_000));
+/// record.target = Some(AuditTarget::new("https://mcp.example.com/mcp", "POST", "/mcp?x=1"));
+/// record.latency = Duration::from_micros(85);
+/// assert_eq!(
+///     record.to_json(),
+///     concat!(
+///         r#"{"v":1,"ts":"2027-01-15T08:00:00Z","seq":0,"event":"auth.ok","outcome":"allowed","#,
+///         r#""target":{"resource":"https://mcp.example.com/mcp","method":"POST","path":"/mcp"},"#,
+///         r#""latency_us":85}"#,
+///     )
+/// );
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct AuditRecord {
+    /// The version of this schema: 1.
+    pub v: u8,
+    /// When, in UTC with whole seconds (RFC 3339).
+    #[serde(serialize_with = "as_rfc3339")]
+    pub ts: UnixTime,
+    /// The number of this record since the start of the process: a gap is a loss.
+    pub seq: u64,
+    /// What happened.
+    pub event: AuditEvent,
+    /// How it ended.
+    pub outcome: AuditOutcome,
+    /// Why it was refused.
+    #[serde(serialize_with = "as_code", skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// The HTTP status of a refusal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// How the request authenticated or tried to, as
+    /// [`AuthMethod::name`](crate::AuthMethod::name) has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub method: Option<&'static str>,
+    /// Who, where proved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub principal: Option<AuditPrincipal>,
+    /// The organization whose rules apply.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub organization: Option<AuditText>,
+    /// The credential, by its id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credential: Option<AuditCredential>,
+    /// The scopes granted to it, 64 at most.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub scopes: Vec<AuditText>,
+    /// What was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<AuditTarget>,
+    /// From where.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub net: Option<AuditNet>,
+    /// By which rule.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<AuditPolicy>,
+    /// How long the decision took; whole microseconds in JSON.
+    #[serde(rename = "latency_us", serialize_with = "as_microseconds")]
+    pub latency: Duration,
+    /// The id that the client also sees in the body of a refusal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<AuditText>,
+    /// How many records a sink lost since the last one it wrote.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub dropped: u64,
+}
+
+impl AuditRecord {
+    /// A record of an event of which nothing else is known yet.
+    ///
+    /// ```
+    /// # use tower_mcp_auth::{audit::{AuditEvent, AuditOutcome, AuditRecord}, clock::UnixTime};
+    /// let record = AuditRecord::new(AuditEvent::AuthFail, UnixTime::from_secs(0));
+    /// assert_eq!(record.outcome, AuditOutcome::Refused);
+    /// ```
+    #[must_use]
+    pub fn new(event: AuditEvent, ts: UnixTime) -> Self {
+        Self {
+            v: 1,
+            ts,
+            seq: 0,
+            event,
+            outcome: event.outcome(),
+            reason: None,
+            status: None,
+            method: None,
+            principal: None,
+            organization: None,
+            credential: None,
+            scopes: Vec::new(),
+            target: None,
+            net: None,
+            policy: None,
+            latency: Duration::ZERO,
+            request_id: None,
+            dropped: 0,
+        }
+    }
+
+    /// The record as one line of JSON, without a line end.
+    ///
+    /// ```
+    /// # use tower_mcp_auth::{audit::{AuditEvent, AuditRecord}, clock::UnixTime};
+    /// let record = AuditRecord::new(AuditEvent::AuthFail, UnixTime::from_secs(0));
+    /// assert!(record.to_json().starts_with(r#"{"v":1,"ts":"1970-01-01T00:00:00Z""#));
+    /// ```
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        // Cannot fail: no map with other keys than text, and no writer but memory.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// A request that was let in.
+    pub(crate) fn granted(
+        ts: UnixTime,
+        method: &'static str,
+        principal: &Principal,
+        organization: &OrganizationId,
+    ) -> Self {
+        let mut record = Self::new(AuditEvent::AuthOk, ts).about(principal);
+        record.method = Some(method);
+        record.organization = Some(AuditText::new(organization));
+        record
+    }
+
+    /// A request that was refused.
+    pub(crate) fn refused(ts: UnixTime, rejection: &Rejection) -> Self {
+        let reason = rejection.reason();
+        let mut record = Self::new(AuditEvent::of(reason), ts);
+        record.reason = Some(reason);
+        record.status = Some(reason.status().as_u16());
+        record
+    }
+
+    /// Adds what a principal's credential vouches for.
+    pub(crate) fn about(mut self, principal: &Principal) -> Self {
+        let issuer = AuditText::new(principal.issuer());
+        self.principal = Some(AuditPrincipal {
+            kind: match principal.kind() {
+                PrincipalKind::User => "user",
+                PrincipalKind::Client => "client",
+            },
+            issuer: issuer.clone(),
+            subject: AuditText::new(principal.subject()),
+        });
+        self.credential = Some(AuditCredential {
+            id: principal.token_id().map(AuditText::new),
+            issuer: Some(issuer),
+            client: principal.client().map(AuditText::new),
+        });
+        self.scopes = principal
+            .scopes()
+            .iter()
+            .take(MAX_SCOPES)
+            .map(AuditText::new)
+            .collect();
+        self
+    }
+}
+
+#[expect(
+    clippy::ref_option,
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature serde asks for"
+)]
+fn as_code<S: Serializer>(reason: &Option<Reason>, serializer: S) -> Result<S::Ok, S::Error> {
+    reason.map(Reason::code).serialize(serializer)
+}
+
+fn as_microseconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(u64::try_from(time.as_micros()).unwrap_or(u64::MAX))
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature serde asks for"
+)]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature serde asks for"
+)]
+fn as_rfc3339<S: Serializer>(time: &UnixTime, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&rfc3339(*time))
+}
+
+/// RFC 3339 §5.6, UTC, from the years 0 to 9999 it knows; times outside are written as the nearest.
+fn rfc3339(time: UnixTime) -> String {
+    let seconds = time.as_secs().clamp(-62_167_219_200, 253_402_300_799);
+    let (days, of_day) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    // Days of the proleptic Gregorian calendar, counted from 0000-03-01 so that the leap day is
+    // the last of its year; 146,097 days make 400 years.
+    let days = days + 719_468;
+    let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let from_march = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * from_march + 2) / 5 + 1;
+    let month = (from_march + 2) % 12 + 1;
+    let year = era * 400 + year_of_era + i64::from(month <= 2);
+    let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
+#[cfg(test)]
+mod tests;

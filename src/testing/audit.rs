@@ -1,0 +1,47 @@
+//! A sink that keeps everything.
+
+use std::sync::{Arc, Mutex};
+
+use super::encoding::lock;
+use crate::audit::{AuditRecord, AuditSink};
+
+/// An [`AuditSink`] that keeps every record in memory. Clones share them, so keep one and give the
+/// other away.
+///
+/// ```
+/// use tower_mcp_auth::audit::{AuditEvent, AuditRecord, AuditSink};
+/// use tower_mcp_auth::clock::UnixTime;
+/// use tower_mcp_auth::testing::MemoryAudit;
+///
+/// let audit = MemoryAudit::new();
+/// audit.clone().record(&AuditRecord::new(AuditEvent::AuthFail, UnixTime::from_secs(0)));
+/// assert_eq!(audit.records()[0].event, AuditEvent::AuthFail);
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct MemoryAudit(Arc<Mutex<Vec<AuditRecord>>>);
+
+impl MemoryAudit {
+    /// Nothing recorded yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Every record so far, in the order of arrival.
+    #[must_use]
+    pub fn records(&self) -> Vec<AuditRecord> {
+        lock(&self.0).clone()
+    }
+
+    /// Every record so far; the sink starts anew.
+    #[must_use]
+    pub fn take(&self) -> Vec<AuditRecord> {
+        std::mem::take(&mut lock(&self.0))
+    }
+}
+
+impl AuditSink for MemoryAudit {
+    fn record(&self, record: &AuditRecord) {
+        lock(&self.0).push(record.clone());
+    }
+}

@@ -1,0 +1,423 @@
+//! Slows down those who present bad credentials, and nobody else (EDGE-6, T28, T29).
+//!
+//! Only failures count. A request that succeeds costs nothing and forgives nothing, so an attacker
+//! with one good credential cannot buy new guesses with it. Two limits apply together:
+//!
+//! | limit | counts failures of | default |
+//! | --- | --- | --- |
+//! | per address | one client address (IPv4 /32, IPv6 /64) | 20 at once, 20 a minute |
+//! | per credential | one API token id from one client address | 5 at once, 5 a minute |
+//!
+//! No limit is keyed by a credential or an account alone. Whoever knows the id of somebody else's
+//! token can fail with it as often as they like and only slow down themselves: its owner, at
+//! another address, is never locked out (T29).
+//!
+//! A refusal says which limit it is, over which time, and when to come back (EDGE-7).
+//!
+//! ```
+//! use tower_mcp_auth::throttle::ThrottleSettings;
+//!
+//! // A hundred people behind one address, and a patient security team.
+//! let settings = ThrottleSettings::new()
+//!     .per_address(100, 60)
+//!     .per_credential(5, 5);
+//! # let _ = settings;
+//! ```
+//!
+//! # Memory
+//!
+//! A table holds at most [`max_entries`](ThrottleSettings::max_entries) buckets, and only those
+//! with failures to remember: a bucket that has filled up again is forgotten without a loss. When
+//! a table is full of the others, the one that would be full again soonest makes room. To push out a
+//! bucket that has to wait for another minute, an attacker has to fill the whole table with buckets
+//! that wait longer, which takes as many failures from each of 100,000 addresses; until then their
+//! failures push out each other. Under such a flood failures of new addresses go uncounted: refusing
+//! strangers instead would let the flood lock everybody out.
+
+mod bucket;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::error::Problems;
+use bucket::Rate;
+use table::Table;
+
+/// Target of every event about throttling.
+const TARGET: &str = "tower_mcp_auth::throttle";
+
+/// The time over which every limit counts.
+const WINDOW: Duration = Duration::from_secs(60);
+
+/// One limit as configured: failures at once, failures per minute.
+type Limit = Option<(u32, u32)>;
+
+/// How many failures are tolerated before a client has to wait. Nothing is checked before the
+/// authenticator is built.
+///
+/// ```
+/// use tower_mcp_auth::throttle::ThrottleSettings;
+///
+/// let defaults = ThrottleSettings::new();
+/// let behind_one_proxy = ThrottleSettings::new().no_limit_per_address();
+/// let none = ThrottleSettings::off();
+/// assert_ne!(defaults, behind_one_proxy);
+/// assert_ne!(behind_one_proxy, none);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ThrottleSettings {
+    address: Limit,
+    credential: Limit,
+    entries: usize,
+}
+
+impl ThrottleSettings {
+    /// The defaults: per address 20 at once and 20 a minute, per credential 5 at once and 5 a
+    /// minute, 100,000 entries per table.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            address: Some((20, 20)),
+            credential: Some((5, 5)),
+            entries: 100_000,
+        }
+    }
+
+    /// No throttling at all, for servers where something in front does it.
+    ///
+    /// ```
+    /// # use tower_mcp_auth::throttle::ThrottleSettings;
+    /// assert_eq!(
+    ///     ThrottleSettings::off(),
+    ///     ThrottleSettings::new().no_limit_per_address().no_limit_per_credential(),
+    /// );
+    /// ```
+    #[must_use]
+    pub fn off() -> Self {
+        Self {
+            address: None,
+            credential: None,
+            ..Self::new()
+        }
+    }
+
+    /// Failures tolerated from one client address: `burst` at once, `per_minute` lastingly. Both
+    /// at least 1. Default 20 and 20.
+    ///
+    /// ```
+    /// # use tower_mcp_auth::throttle::ThrottleSettings;
+    /// let a_whole_office = ThrottleSettings::new().per_address(200, 60);
+    /// # let _ = a_whole_office;
+    /// ```
+    #[must_use]
+    pub fn per_address(mut self, burst: u32, per_minute: u32) -> Self {
+        self.address = Some((burst, per_minute));
+        self
+    }
+
+    /// Failures tolerated of one token id from one client address. Both at least 1. Default 5
+    /// and 5.
+    ///
+    /// ```
+    /// # use tower_mcp_auth::throttle::ThrottleSettings;
+    /// let strict = ThrottleSettings::new().per_credential(3, 1);
+    /// # let _ = strict;
+    /// ```
+    #[must_use]
+    pub fn per_credential(mut self, burst: u32, per_minute: u32) -> Self {
+        self.credential = Some((burst, per_minute));
+        self
+    }
+
+    /// Switches the limit per address off.
+    ///
+    /// ```
+    /// # use tower_mcp_auth::throttle::ThrottleSettings;
+    /// let settings = ThrottleSettings::new().no_limit_per_address();
+    /// # let _ = settings;
+    /// ```
+    #[must_use]
+    pub fn no_limit_per_address(mut self) -> Self {
+        self.address = None;
+        self
+    }
+
+    /// Switches the limit per credential off.
+    ///
+    /// ```
+    /// # use tower_mcp_auth::throttle::ThrottleSettings;
+    /// let settings = ThrottleSettings::new().no_limit_per_credential();
+    /// # let _ = settings;
+    /// ```
+    #[must_use]
+    pub fn no_limit_per_credential(mut self) -> Self {
+        self.credential = None;
+        self
+    }
+
+    /// Most buckets remembered per limit; each takes about 150 bytes while it is in use. At least
+    /// 1,000. Default 100,000.
+    ///
+    /// ```
+    /// # use tower_mcp_auth::throttle::ThrottleSettings;
+    /// let small_machine = ThrottleSettings::new().max_entries(10_000);
+    /// # let _ = small_machine;
+    /// ```
+    #[must_use]
+    pub fn max_entries(mut self, entries: usize) -> Self {
+        self.entries = entries;
+        self
+    }
+
+    /// Adds what is wrong with these settings.
+    pub(crate) fn examine(&self, problems: &mut Problems) {
+        let limits = [
+            ("throttle.per_address", self.address),
+            ("throttle.per_credential", self.credential),
+        ];
+        for (field, limit) in limits {
+            if let Some((burst, per_minute)) = limit
+                && (burst == 0 || per_minute == 0)
+            {
+                problems.add(
+                    field,
+                    format!("({burst}, {per_minute})"),
+                    "with 0 nobody could ever fail, or never again; use at least 1, or switch the limit off",
+                );
+            }
+        }
+        if self.entries < 1000 {
+            problems.add(
+                "throttle.max_entries",
+                self.entries,
+                "use at least 1,000; a small table is filled by a few addresses",
+            );
+        }
+    }
+}
+
+impl Default for ThrottleSettings {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A request is to be answered with 429, without a look at its credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Throttled {
+    /// The stable name of the limit (EDGE-7).
+    pub(crate) limit: &'static str,
+    /// What the limit counts, for people.
+    pub(crate) scope: &'static str,
+    /// Failures tolerated at once.
+    pub(crate) burst: u32,
+    /// Failures tolerated per [`window`](Self::window).
+    pub(crate) allowance: u32,
+    /// The time over which the allowance counts.
+    pub(crate) window: Duration,
+    /// When to try again, in whole seconds, at least one.
+    pub(crate) retry_after: Duration,
+}
+
+/// Failures by address and by credential. One lock, held for a table look-up; none while nobody
+/// has failed recently.
+pub(crate) struct Throttle {
+    per_address: Option<Kind>,
+    per_credential: Option<Kind>,
+    clock: Arc<dyn Clock>,
+    hasher: RandomState,
+    tables: Mutex<Tables>,
+    /// The moment after which every bucket is full, in nanoseconds of the monotonic clock.
+    busy_until: AtomicU64,
+    warned: AtomicBool,
+}
+
+/// One limit, ready to use.
+struct Kind {
+    rate: Rate,
+    named: Throttled,
+}
+
+struct Tables {
+    addresses: Table<Network>,
+    credentials: Table<(Network, u64)>,
+}
+
+/// Whom a failure is charged to: as much of an address as one customer of a provider gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Network {
+    /// The address is not known: one bucket for all such requests.
+    Unknown,
+    V4(u32),
+    /// The first 64 bits.
+    V6(u64),
+}
+
+impl Network {
+    fn of(address: Option<IpAddr>) -> Self {
+        match address.map(|address| address.to_canonical()) {
+            None => Self::Unknown,
+            Some(IpAddr::V4(address)) => Self::V4(address.to_bits()),
+            Some(IpAddr::V6(address)) => {
+                Self::V6(u64::try_from(address.to_bits() >> 64).unwrap_or_default())
+            }
+        }
+    }
+}
+
+impl Throttle {
+    pub(crate) fn new(settings: &ThrottleSettings, clock: Arc<dyn Clock>) -> Self {
+        let kind = |limit: Limit, name, scope| {
+            let (burst, per_minute) = limit?;
+            Some(Kind {
+                rate: Rate::new(burst, per_minute, WINDOW),
+                named: Throttled {
+                    limit: name,
+                    scope,
+                    burst,
+                    allowance: per_minute,
+                    window: WINDOW,
+                    retry_after: Duration::ZERO,
+                },
+            })
+        };
+        Self {
+            per_address: kind(
+                settings.address,
+                "failed_credentials_per_address",
+                "one client address",
+            ),
+            per_credential: kind(
+                settings.credential,
+                "failed_credentials_per_token",
+                "one API token from one client address",
+            ),
+            clock,
+            hasher: RandomState::new(),
+            tables: Mutex::new(Tables {
+                addresses: Table::new(settings.entries),
+                credentials: Table::new(settings.entries),
+            }),
+            busy_until: AtomicU64::new(0),
+            warned: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether a request may present its credential at all. `credential` is the public id of an
+    /// API token, as far as the request's credential shows one. Allocates nothing and counts
+    /// nothing.
+    ///
+    /// Of two limits that are reached, the one that takes longer is named.
+    pub(crate) fn check(
+        &self,
+        address: Option<IpAddr>,
+        credential: Option<&str>,
+    ) -> Result<(), Throttled> {
+        let now = self.clock.monotonic();
+        // No failure anywhere that is not forgiven yet: nothing to look up, no lock.
+        if nanoseconds(now) >= self.busy_until.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let network = Network::of(address);
+        let token = self.token(network, credential);
+        let tables = self.lock();
+        let per_address = self.per_address.as_ref().map(|kind| {
+            let wait = tables.addresses.wait(network, kind.rate, now);
+            (wait, kind.named)
+        });
+        let per_credential = self.per_credential.as_ref().zip(token).map(|(kind, key)| {
+            let wait = tables.credentials.wait(key, kind.rate, now);
+            (wait, kind.named)
+        });
+        drop(tables);
+        let longest = [per_address, per_credential]
+            .into_iter()
+            .flatten()
+            .max_by_key(|(wait, _)| *wait);
+        match longest {
+            Some((wait, named)) if !wait.is_zero() => Err(Throttled {
+                retry_after: whole_seconds(wait),
+                ..named
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Counts a credential that was looked at and found bad. Not for requests without a
+    /// credential, for those [`check`](Self::check) refused, and for failures of our own.
+    pub(crate) fn record_failure(&self, address: Option<IpAddr>, credential: Option<&str>) {
+        let now = self.clock.monotonic();
+        let network = Network::of(address);
+        let token = self.token(network, credential);
+        let mut tables = self.lock();
+        let per_address = self
+            .per_address
+            .as_ref()
+            .map(|kind| tables.addresses.charge(network, kind.rate, now));
+        let per_credential = self
+            .per_credential
+            .as_ref()
+            .zip(token)
+            .map(|(kind, key)| tables.credentials.charge(key, kind.rate, now));
+        if let Some(full_at) = per_address.max(per_credential) {
+            self.busy_until
+                .fetch_max(nanoseconds(full_at), Ordering::AcqRel);
+        }
+        drop(tables);
+        if network == Network::Unknown && per_address.is_some() {
+            self.warn_once();
+        }
+    }
+
+    /// A credential's place in its table. Hashed with a seed of this process: ids of any length
+    /// take the same room, and nobody can aim at another's bucket.
+    fn token(&self, network: Network, credential: Option<&str>) -> Option<(Network, u64)> {
+        Some((network, self.hasher.hash_one(credential?)))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Tables> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn warn_once(&self) {
+        if !self.warned.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                target: TARGET,
+                "the client address of a request is not known: all such requests share one failure \
+                 limit, so that anybody's failures slow down everybody; tell the server its peers' \
+                 addresses, or switch the limit per address off"
+            );
+        }
+    }
+}
+
+impl fmt::Debug for Throttle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let limit = |kind: &Option<Kind>| {
+            let named = kind.as_ref()?.named;
+            Some((named.burst, named.allowance))
+        };
+        f.debug_struct("Throttle")
+            .field("per_address", &limit(&self.per_address))
+            .field("per_credential", &limit(&self.per_credential))
+            .finish_non_exhaustive()
+    }
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Rounded up: whoever comes back then finds room.
+fn whole_seconds(wait: Duration) -> Duration {
+    let part = u64::from(wait.subsec_nanos() > 0);
+    Duration::from_secs(wait.as_secs().saturating_add(part))
+}

@@ -44,6 +44,7 @@ mod grants;
 mod issuer;
 mod keyring;
 mod keys;
+pub mod policies;
 mod server;
 mod state;
 #[cfg(test)]

@@ -23,6 +23,7 @@ mod layering;
 mod mcp;
 mod outage;
 mod paths;
+mod policy;
 mod prm;
 mod profiles;
 mod redaction;

@@ -1,6 +1,7 @@
 //! Who the client is, behind how many proxies whatsoever.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::ControlFlow;
 
 use http::header::{FORWARDED, HeaderName};
 use http::{HeaderMap, HeaderValue};
@@ -68,21 +69,25 @@ fn lines_from_the_end<'h>(
     lines.into_iter().rev().filter(move |_| enough)
 }
 
-/// Takes hops from the nearest on: `Some(Some(…))` is the client, `Some(None)` means stop,
-/// `None` means go on.
+/// Takes hops from the nearest on, and breaks with the client's address, or with none if it cannot
+/// be known.
 struct Walk<'p> {
     proxies: &'p TrustedProxies,
     hops: usize,
 }
 
 impl Walk<'_> {
-    fn step(&mut self, hop: Option<IpAddr>) -> Option<Option<IpAddr>> {
+    fn step(&mut self, hop: Option<IpAddr>) -> ControlFlow<Option<IpAddr>> {
         self.hops += 1;
         match hop.map(|address| address.to_canonical()) {
-            None => Some(None),
-            Some(_) if self.hops > MAX_HOPS => Some(None),
-            Some(address) if self.proxies.contains(address) => None,
-            Some(address) => Some(Some(address)),
+            Some(address) if self.hops <= MAX_HOPS => {
+                if self.proxies.contains(address) {
+                    ControlFlow::Continue(())
+                } else {
+                    ControlFlow::Break(Some(address))
+                }
+            }
+            _ => ControlFlow::Break(None),
         }
     }
 }
@@ -91,7 +96,8 @@ fn walk_plain(headers: &HeaderMap, proxies: &TrustedProxies) -> Option<IpAddr> {
     let mut walk = Walk { proxies, hops: 0 };
     lines_from_the_end(headers, &X_FORWARDED_FOR)
         .flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','))
-        .find_map(|entry| walk.step(plain_address(entry)))
+        .try_for_each(|entry| walk.step(plain_address(entry)))
+        .break_value()
         .flatten()
 }
 
@@ -101,11 +107,12 @@ fn walk_forwarded(headers: &HeaderMap, proxies: &TrustedProxies) -> Option<IpAdd
         // Quotations can only be read from the left. Where one of the client's runs into what the
         // proxy wrote behind it, the line is unreadable as a whole.
         let elements = read_forwarded(line.as_bytes())?;
-        for element in elements.iter().rev() {
-            let node = element.node.as_deref().and_then(node_address);
-            if let Some(end) = walk.step(node) {
-                return end;
-            }
+        let end = elements
+            .iter()
+            .rev()
+            .try_for_each(|one| walk.step(one.node.as_deref().and_then(node_address)));
+        if let ControlFlow::Break(client) = end {
+            return client;
         }
     }
     None
@@ -253,7 +260,7 @@ pub fn forwarded_proto(
     for line in headers.get_all(FORWARDED) {
         match read_forwarded(line.as_bytes()) {
             Some(elements) => {
-                said.extend(elements.into_iter().filter_map(|one| one.proto).map(Some))
+                said.extend(elements.into_iter().filter_map(|one| one.proto).map(Some));
             }
             None => said.push(None),
         }

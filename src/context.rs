@@ -3,7 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::enrich::Enrichment;
 use crate::ident::OrganizationId;
+use crate::policy::Permitted;
 use crate::principal::{Principal, PrincipalKey};
 use crate::scope::ScopeSet;
 
@@ -33,6 +35,8 @@ struct Grant {
     principal: Principal,
     organization: OrganizationId,
     method: AuthMethod,
+    permitted: Option<Permitted>,
+    enrichment: Option<Enrichment>,
 }
 
 impl AuthContext {
@@ -41,12 +45,36 @@ impl AuthContext {
         principal: Principal,
         organization: OrganizationId,
         method: AuthMethod,
+        permitted: Option<Permitted>,
+        enrichment: Option<Enrichment>,
     ) -> Self {
         Self(Arc::new(Grant {
             principal,
             organization,
             method,
+            permitted,
+            enrichment,
         }))
+    }
+
+    /// What the organization's policy still says about operations: its groups and sites. `None` on
+    /// a server without policies.
+    #[must_use]
+    pub fn permitted(&self) -> Option<&Permitted> {
+        self.0.permitted.as_ref()
+    }
+
+    /// What the server's own directory knows of the principal; `None` without an enricher, or if
+    /// an optional one did not answer.
+    #[must_use]
+    pub fn enrichment(&self) -> Option<&Enrichment> {
+        self.0.enrichment.as_ref()
+    }
+
+    /// A typed value the enricher added: your own profile type, say.
+    #[must_use]
+    pub fn user<T: Send + Sync + 'static>(&self) -> Option<&T> {
+        self.enrichment()?.get()
     }
 
     /// Who is asking.

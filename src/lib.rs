@@ -109,23 +109,11 @@ pub mod resource;
 // Rank 2, wire.
 mod wire;
 // Rank 3, ports and machinery.
-mod cache;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "its inner half waits for the authenticator")
-)]
 pub mod audit;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "its inner half waits for the authenticator")
-)]
+mod cache;
 pub mod enrich;
 pub mod fetch;
 mod jose;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "its inner half waits for the authenticator")
-)]
 pub mod throttle;
 // Rank 4, verifiers.
 mod oauth;

@@ -2,6 +2,13 @@
 
 mod builder;
 
+mod decide;
+mod revocation;
+mod rules;
+mod sender;
+mod tokens;
+mod trail;
+
 use std::fmt;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,22 +18,28 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::join_all;
-use http::HeaderMap;
+use http::request::Parts;
+use http::{Extensions, HeaderMap, HeaderName, Method};
 
+use crate::audit::AuditTrail;
 use crate::clock::Clock;
-use crate::context::{AuthContext, AuthMethod};
+use crate::context::AuthContext;
 use crate::error::{BackendError, ConfigError, Problems};
-use crate::ident::OrganizationId;
-use crate::jose::compact::is_token_shaped;
-use crate::oauth::jwt::{Attempt, Outcome, Trust, TrustedIssuer, validate};
-use crate::principal::Principal;
+use crate::oauth::jwt::{Trust, TrustedIssuer};
+use crate::policy::ClientPattern;
 use crate::rejection::{Reason, Rejection};
 use crate::resource::{ProtectedResource, Resource};
 use crate::scope::ScopeSet;
-use crate::secret::SecretText;
-use crate::wire::authorization::{Presented, read};
+
+use decide::{Kept, Waited};
+use revocation::Revocations;
+use rules::Rules;
+use sender::Senders;
+use tokens::Tokens;
 
 pub use builder::AuthenticatorBuilder;
+pub use revocation::AuthHandle;
+pub use sender::PeerAddress;
 
 pub use crate::oauth::keys::{IssuerStatus, KeyState};
 
@@ -55,8 +68,29 @@ struct Inner {
     required_scopes: ScopeSet,
     credential_limit: usize,
     forward_credential: bool,
+    trust: Trust,
+    shared: Arc<Shared>,
+}
+
+/// What all mounts of a server have in common.
+struct Shared {
     clock: Arc<dyn Clock>,
-    trust: Arc<Trust>,
+    tokens: Option<Tokens>,
+    rules: Rules,
+    revocations: Revocations,
+    senders: Senders,
+    supported_clients: Vec<ClientPattern>,
+    disabled_is_forbidden: bool,
+    audit: Option<AuditTrail>,
+}
+
+/// What a decision looks at.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Head<'r> {
+    pub(crate) method: &'r Method,
+    pub(crate) path: &'r str,
+    pub(crate) headers: &'r HeaderMap,
+    pub(crate) extensions: &'r Extensions,
 }
 
 /// A decision, or the work left until there is one.
@@ -119,8 +153,8 @@ impl Authenticator {
             required_scopes: self.0.required_scopes.clone(),
             credential_limit: self.0.credential_limit,
             forward_credential: self.0.forward_credential,
-            clock: self.0.clock.clone(),
-            trust: Arc::new(Trust::new(trusted)),
+            trust: Trust::new(trusted),
+            shared: self.0.shared.clone(),
         })))
     }
 
@@ -179,91 +213,86 @@ impl Authenticator {
         }
     }
 
-    /// Judges the credential in these headers, without any HTTP around it: for servers that are
-    /// not Tower services. [`McpAuthLayer`](crate::McpAuthLayer) does this and everything else.
+    /// Judges the credential of a request, without any HTTP around it: for servers that are not
+    /// Tower services. [`McpAuthLayer`](crate::McpAuthLayer) does this and everything else.
     ///
     /// # Errors
     ///
     /// Why the request is to be refused.
-    pub async fn authenticate(&self, headers: &HeaderMap) -> Result<AuthContext, Rejection> {
-        match self.begin(headers) {
+    pub async fn authenticate(&self, parts: &Parts) -> Result<AuthContext, Rejection> {
+        let head = Head {
+            method: &parts.method,
+            path: parts.uri.path(),
+            headers: &parts.headers,
+            extensions: &parts.extensions,
+        };
+        let started = self.started();
+        let decision = match self.begin(head) {
             Begin::Decided(decision) => decision,
             Begin::Pending(decision) => decision.await,
-        }
+        };
+        self.audit(head, decision.as_ref(), None, started);
+        decision
+    }
+
+    /// Revokes and flushes while the server runs.
+    #[must_use]
+    pub fn handle(&self) -> AuthHandle {
+        AuthHandle(self.0.shared.clone())
     }
 
     pub(crate) fn forwards_credential(&self) -> bool {
         self.0.forward_credential
     }
 
+    /// The header besides `Authorization` that may carry a credential.
+    pub(crate) fn api_key_header(&self) -> Option<&HeaderName> {
+        self.0.api_key_header()
+    }
+
     /// Decides at once if everything needed is in memory. A panic in a part supplied by the user
     /// (a clock) is a refusal, not the end of the connection (R15).
-    pub(crate) fn begin(&self, headers: &HeaderMap) -> Begin {
-        catch_unwind(AssertUnwindSafe(|| self.decide(headers)))
+    pub(crate) fn begin(&self, head: Head<'_>) -> Begin {
+        catch_unwind(AssertUnwindSafe(|| self.decide(head)))
             .unwrap_or_else(|_| Begin::Decided(Err(Reason::Internal.into())))
     }
 
-    fn decide(&self, headers: &HeaderMap) -> Begin {
-        let token = match read(headers, self.0.credential_limit, None) {
-            Ok(Presented::Bearer(token)) => token,
-            Ok(Presented::Basic(_) | Presented::ApiKey(_)) => {
-                return Begin::Decided(Err(Reason::UnsupportedScheme.into()));
-            }
-            Err(reason) => return Begin::Decided(Err(reason.into())),
+    fn decide(&self, head: Head<'_>) -> Begin {
+        let inner = &self.0;
+        let sender = inner.shared.senders.of(head.headers, head.extensions);
+        let presented = match inner.present(head.headers) {
+            Ok(presented) => presented,
+            Err(rejection) => return Begin::Decided(Err(rejection)),
         };
-        // Shape alone decides who judges a credential; there is no second opinion (JWT-2).
-        if !is_token_shaped(token) {
-            return Begin::Decided(Err(Reason::UnrecognizedCredential.into()));
-        }
-        match self.0.validate(token, Attempt::First) {
-            Outcome::Decided(result) => Begin::Decided(self.0.admit(result)),
-            Outcome::Wait(wait) => {
-                let (inner, token) = (self.0.clone(), SecretText::new(token));
-                let decision = async move {
-                    wait.done().await;
-                    match inner.validate(token.expose(), Attempt::AfterWait) {
-                        Outcome::Decided(result) => inner.admit(result),
-                        // A second wait is never granted; were it asked for, we could not know.
-                        Outcome::Wait(_) => Err(Reason::IssuerUnavailable.into()),
-                    }
+        let mut waited = Waited::default();
+        let now = inner.shared.clock.now();
+        let need = match inner.attempt(presented, &sender, now, waited) {
+            Ok(context) => return Begin::Decided(Ok(context)),
+            Err(need) => need,
+        };
+        let mut wait = match need.wait(&mut waited) {
+            Ok(wait) => wait,
+            Err(rejection) => return Begin::Decided(Err(rejection)),
+        };
+        let (inner, kept) = (inner.clone(), Kept::of(presented));
+        let decision = async move {
+            loop {
+                wait.await;
+                let now = inner.shared.clock.now();
+                let need = match inner.attempt(kept.presented(), &sender, now, waited) {
+                    Ok(context) => return Ok(context),
+                    Err(need) => need,
                 };
-                let guarded = AssertUnwindSafe(decision).catch_unwind();
-                Begin::Pending(Box::pin(
-                    guarded.map(|result| result.unwrap_or_else(|_| Err(Reason::Internal.into()))),
-                ))
+                // Ends: each of the four waits is granted once.
+                wait = match need.wait(&mut waited) {
+                    Ok(wait) => wait,
+                    Err(rejection) => return Err(rejection),
+                };
             }
-        }
-    }
-}
-
-impl Inner {
-    fn validate(&self, token: &str, attempt: Attempt) -> Outcome {
-        validate(
-            token,
-            &self.trust,
-            &self.resource,
-            self.clock.now(),
-            attempt,
-        )
-    }
-
-    /// From a verified party to a request let in.
-    fn admit(
-        &self,
-        verified: Result<(Principal, OrganizationId), Rejection>,
-    ) -> Result<AuthContext, Rejection> {
-        let (principal, organization) = verified?;
-        if !principal.scopes().missing(&self.required_scopes).is_empty() {
-            return Err(Rejection::insufficient_scope(
-                Reason::InsufficientScope,
-                principal.scopes(),
-                &self.required_scopes,
-            ));
-        }
-        Ok(AuthContext::grant(
-            principal,
-            organization,
-            AuthMethod::OAuth,
+        };
+        let guarded = AssertUnwindSafe(decision).catch_unwind();
+        Begin::Pending(Box::pin(
+            guarded.map(|result| result.unwrap_or_else(|_| Err(Reason::Internal.into()))),
         ))
     }
 }

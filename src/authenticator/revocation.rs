@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwapOption;
 
-use super::Inner;
+use super::Shared;
 use crate::ident::OrganizationId;
 use crate::principal::{Principal, PrincipalKey};
 use crate::rejection::{Reason, Rejection};
@@ -74,7 +74,7 @@ impl Revocations {
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct AuthHandle(pub(super) Arc<Inner>);
+pub struct AuthHandle(pub(super) Arc<Shared>);
 
 impl AuthHandle {
     /// Ends one access token, by its issuer and its `jti`.
@@ -106,7 +106,7 @@ impl AuthHandle {
     }
 
     fn revoke(&self, target: Target) {
-        self.0.shared.revocations.add(target, self.0.shared.clock.now());
+        self.0.revocations.add(target, self.0.clock.now());
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::tokens::unavailable;
-use super::{Need, Waited};
+use super::decide::{Need, Waited};
 use crate::cache::{Known, Lifetime, Loader};
 use crate::clock::Clock;
 use crate::enrich::{DynEnricher, Enrichment, EnrichmentMode};
@@ -147,7 +147,7 @@ fn policies_from(store: DynPolicyStore, clock: Arc<dyn Clock>) -> (Policies, Cha
 fn facts_from(enricher: DynEnricher, clock: Arc<dyn Clock>) -> Facts {
     Loader::new(ENRICHMENT, |_, fresh| fresh, clock, move |wanted: Enriched| {
         let enricher = enricher.clone();
-        async move { enricher.enrich(&wanted.principal, &wanted.organization).await }
+        async move { enricher.ask(wanted.principal, wanted.organization).await }
     })
 }
 

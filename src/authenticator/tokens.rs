@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::HeaderName;
 
-use super::Need;
+use super::decide::Need;
 use super::sender::Sender;
 use crate::api_token::verify::{Presentation, TokenFault, verify};
 use crate::api_token::{ApiTokens, TokenChange, TokenChanges, TokenId, TokenKind, TokenRecord};
@@ -99,8 +99,10 @@ impl Tokens {
     ) -> Result<Verified, Need> {
         // Guessing is slowed down before anything is decoded.
         self.check_throttle(sender, None)?;
-        let basic = read_basic(credential)
-            .map_err(|fault| Rejection::new(Reason::MalformedBasic).with_message(fault.hint()))?;
+        let basic = read_basic(credential).map_err(|fault| {
+            self.throttle.record_failure(sender.address, None);
+            Rejection::new(Reason::MalformedBasic).with_message(fault.hint())
+        })?;
         let secret = basic.secret.expose();
         if self.recognise(secret) == Some(TokenKind::ServiceAccount) {
             return Err(wrong_scheme(
@@ -138,6 +140,7 @@ impl Tokens {
         }
         let presented = self.tokens.format().parse(text).map_err(|error| {
             // A damaged token never reaches the store; saying so tells nothing about any token.
+            self.throttle.record_failure(sender.address, None);
             let rejection = Rejection::new(Reason::InvalidApiToken).with_note(error.to_string());
             if error.is_ours() { rejection } else { rejection.with_detail("hint", not_ours_hint()) }
         })?;

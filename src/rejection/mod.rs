@@ -11,6 +11,9 @@ use http::StatusCode;
 use serde_json::{Map, Value};
 
 use crate::error::BackendError;
+use crate::ident::OrganizationId;
+use crate::method::AuthMethod;
+use crate::principal::Principal;
 use crate::scope::ScopeSet;
 
 pub use reason::Reason;
@@ -28,6 +31,7 @@ pub struct Rejection {
     retry_after: Option<Duration>,
     cause: Option<Arc<BackendError>>,
     forbidden: bool,
+    proven: Option<Arc<(Principal, OrganizationId, AuthMethod)>>,
     details: Map<String, Value>,
 }
 
@@ -42,6 +46,7 @@ impl Rejection {
             retry_after: None,
             cause: None,
             forbidden: false,
+            proven: None,
             details: Map::new(),
         }
     }
@@ -79,6 +84,21 @@ impl Rejection {
     pub(crate) fn as_forbidden(mut self) -> Self {
         self.forbidden = true;
         self
+    }
+
+    /// Refused after proof: whose request it was, for the audit record.
+    pub(crate) fn about(
+        mut self,
+        principal: Principal,
+        organization: OrganizationId,
+        method: AuthMethod,
+    ) -> Self {
+        self.proven = Some(Arc::new((principal, organization, method)));
+        self
+    }
+
+    pub(crate) fn proven(&self) -> Option<&(Principal, OrganizationId, AuthMethod)> {
+        self.proven.as_deref()
     }
 
     /// This refusal's row of the table.

@@ -15,18 +15,10 @@ pub(crate) enum Presented<'a> {
     Bearer(&'a str),
     /// `Basic`, with whatever follows: `wire::basic` says what is wrong with it.
     Basic(
-        #[cfg_attr(
-            not(test),
-            expect(dead_code, reason = "read once the authenticator takes API tokens")
-        )]
         &'a str,
     ),
     /// The line of the API key header: one word of printable ASCII.
     ApiKey(
-        #[cfg_attr(
-            not(test),
-            expect(dead_code, reason = "read once the authenticator takes API keys")
-        )]
         &'a str,
     ),
 }

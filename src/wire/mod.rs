@@ -1,10 +1,6 @@
 //! Between bytes and nouns: pure, and free of panics whatever the bytes.
 
 pub(crate) mod authorization;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "read once the authenticator takes API tokens")
-)]
 pub(crate) mod basic;
 pub(crate) mod challenge;
 

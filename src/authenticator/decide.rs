@@ -1,0 +1,292 @@
+//! The way of a request, as one function that never waits: it decides, or says what it needs.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use http::{HeaderMap, HeaderName};
+
+use super::sender::Sender;
+use super::tokens::{Tokens, Verified};
+use super::{Inner, rules};
+use crate::api_token::TokenRecord;
+use crate::cache::LoadWait;
+use crate::clock::UnixTime;
+use crate::context::AuthContext;
+use crate::ident::OrganizationId;
+use crate::jose::compact::is_token_shaped;
+use crate::method::AuthMethod;
+use crate::oauth::jwt::{Attempt, Outcome, validate};
+use crate::oauth::keys::FetchWait;
+use crate::policy::{Permitted, PolicySubject, evaluate};
+use crate::principal::Principal;
+use crate::rejection::{Reason, Rejection};
+use crate::secret::SecretText;
+use crate::wire::authorization::{Presented, read};
+
+/// What a decision has waited for already. Nothing is waited for twice.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Waited {
+    keys: bool,
+    record: bool,
+    pub(super) policy: bool,
+    pub(super) enrichment: bool,
+}
+
+/// Why there is no decision yet, or that it is no.
+pub(super) enum Need {
+    Refused(Box<Rejection>),
+    Keys(FetchWait),
+    Record(LoadWait),
+    Policy(LoadWait),
+    Enrichment(LoadWait),
+}
+
+impl From<Rejection> for Need {
+    fn from(rejection: Rejection) -> Self {
+        Self::Refused(Box::new(rejection))
+    }
+}
+
+impl From<Reason> for Need {
+    fn from(reason: Reason) -> Self {
+        Rejection::new(reason).into()
+    }
+}
+
+type Waiting = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+impl Need {
+    /// What to wait for, noted in `waited`; or the refusal.
+    pub(super) fn wait(self, waited: &mut Waited) -> Result<Waiting, Rejection> {
+        Ok(match self {
+            Self::Refused(rejection) => return Err(*rejection),
+            Self::Keys(wait) => {
+                waited.keys = true;
+                Box::pin(wait.done())
+            }
+            Self::Record(wait) => {
+                waited.record = true;
+                Box::pin(wait.done())
+            }
+            Self::Policy(wait) => {
+                waited.policy = true;
+                Box::pin(wait.done())
+            }
+            Self::Enrichment(wait) => {
+                waited.enrichment = true;
+                Box::pin(wait.done())
+            }
+        })
+    }
+}
+
+/// A credential that outlives its request's borrow, while something is waited for.
+pub(super) enum Kept {
+    Bearer(SecretText),
+    Basic(SecretText),
+    ApiKey(SecretText),
+}
+
+impl Kept {
+    pub(super) fn of(presented: Presented<'_>) -> Self {
+        match presented {
+            Presented::Bearer(text) => Self::Bearer(SecretText::new(text)),
+            Presented::Basic(text) => Self::Basic(SecretText::new(text)),
+            Presented::ApiKey(text) => Self::ApiKey(SecretText::new(text)),
+        }
+    }
+
+    pub(super) fn presented(&self) -> Presented<'_> {
+        match self {
+            Self::Bearer(text) => Presented::Bearer(text.expose()),
+            Self::Basic(text) => Presented::Basic(text.expose()),
+            Self::ApiKey(text) => Presented::ApiKey(text.expose()),
+        }
+    }
+}
+
+/// A proven party, before any rule about it.
+struct Proven {
+    principal: Principal,
+    organization: OrganizationId,
+    method: AuthMethod,
+    /// The record of an API token, whose own limits apply too.
+    token: Option<std::sync::Arc<TokenRecord>>,
+}
+
+impl Inner {
+    pub(super) fn api_key_header(&self) -> Option<&HeaderName> {
+        self.tokens()?.header.as_ref()
+    }
+
+    fn tokens(&self) -> Option<&Tokens> {
+        self.shared.tokens.as_ref()
+    }
+
+    /// The one credential of a request.
+    pub(super) fn present<'h>(&self, headers: &'h HeaderMap) -> Result<Presented<'h>, Rejection> {
+        read(headers, self.credential_limit, self.api_key_header()).map_err(|reason| match reason {
+            Reason::MissingCredential | Reason::UnsupportedScheme => self.ask(reason),
+            reason => reason.into(),
+        })
+    }
+
+    /// The refusal that says which credentials are taken here.
+    fn ask(&self, reason: Reason) -> Rejection {
+        let rejection = Rejection::new(reason);
+        if self.tokens().is_none() {
+            return rejection;
+        }
+        let methods = AuthMethod::ALL.map(AuthMethod::name).to_vec();
+        rejection.with_detail("allowed_methods", methods).with_message(
+            "Send an OAuth 2.1 access token, or an API token if your organization allows it.",
+        )
+    }
+
+    /// Decides, or says what is missing. Pure but for the caches it reads.
+    pub(super) fn attempt(
+        &self,
+        presented: Presented<'_>,
+        sender: &Sender,
+        now: UnixTime,
+        waited: Waited,
+    ) -> Result<AuthContext, Need> {
+        let proven = self.prove(presented, sender, now, waited)?;
+        let about = (proven.principal.clone(), proven.organization.clone(), proven.method);
+        self.admit(proven, sender, now, waited).map_err(|need| match need {
+            Need::Refused(rejection) => rejection.about(about.0, about.1, about.2).into(),
+            need => need,
+        })
+    }
+
+    /// Shape alone decides who judges a credential; there is no second opinion (JWT-2).
+    fn prove(
+        &self,
+        presented: Presented<'_>,
+        sender: &Sender,
+        now: UnixTime,
+        waited: Waited,
+    ) -> Result<Proven, Need> {
+        match (presented, self.tokens()) {
+            (Presented::Basic(text), Some(tokens)) => {
+                tokens.basic(text, sender, now, waited.record).map(Proven::from)
+            }
+            (Presented::Basic(_), None) => Err(Reason::UnsupportedScheme.into()),
+            (Presented::Bearer(text), Some(tokens)) if tokens.recognise(text).is_some() => {
+                tokens.key(text, sender, now, waited.record).map(Proven::from)
+            }
+            (Presented::ApiKey(text), Some(tokens)) => {
+                tokens.key(text, sender, now, waited.record).map(Proven::from)
+            }
+            (Presented::Bearer(text), _) if is_token_shaped(text) => self.access_token(text, now, waited),
+            (Presented::Bearer(_) | Presented::ApiKey(_), _) => Err(Reason::UnrecognizedCredential.into()),
+        }
+    }
+
+    fn access_token(&self, text: &str, now: UnixTime, waited: Waited) -> Result<Proven, Need> {
+        let attempt = if waited.keys { Attempt::AfterWait } else { Attempt::First };
+        match validate(text, &self.trust, &self.resource, now, attempt) {
+            Outcome::Decided(Ok((principal, organization))) => Ok(Proven {
+                principal,
+                organization,
+                method: AuthMethod::OAuth,
+                token: None,
+            }),
+            Outcome::Decided(Err(rejection)) => Err(rejection.into()),
+            // A second wait is never granted; were it asked for, we could not know.
+            Outcome::Wait(_) if waited.keys => Err(Reason::IssuerUnavailable.into()),
+            Outcome::Wait(wait) => Err(Need::Keys(wait)),
+        }
+    }
+
+    /// From a proven party to a request let in: revocation, policy, the token's own limits, scopes,
+    /// the directory. Each step only takes away (POL-16).
+    fn admit(
+        &self,
+        proven: Proven,
+        sender: &Sender,
+        now: UnixTime,
+        waited: Waited,
+    ) -> Result<AuthContext, Need> {
+        self.shared.revocations.check(&proven.principal, &proven.organization)?;
+        let permitted = self.permit(&proven, sender, now, waited)?;
+        check_networks(&proven, sender)?;
+        self.check_scopes(&proven)?;
+        let rules = &self.shared.rules;
+        let enrichment = rules.enrichment(&proven.principal, &proven.organization, waited)?;
+        let Proven {
+            principal,
+            organization,
+            method,
+            ..
+        } = proven;
+        Ok(AuthContext::grant(principal, organization, method, permitted, enrichment))
+    }
+
+    fn permit(
+        &self,
+        proven: &Proven,
+        sender: &Sender,
+        now: UnixTime,
+        waited: Waited,
+    ) -> Result<Option<Permitted>, Need> {
+        let Some(policy) = self.shared.rules.policy(&proven.organization, waited)? else {
+            return Ok(None);
+        };
+        let principal = &proven.principal;
+        let mut subject = PolicySubject::new(proven.method, now);
+        subject.issuer = Some(principal.issuer());
+        subject.client = principal.client().map(|client| client.as_str());
+        subject.tenant = principal.tenant();
+        subject.address = sender.address;
+        subject.credential_issued_at = principal.issued_at();
+        subject.credential_expires_at = Some(principal.expires_at());
+        subject.supported_clients = &self.shared.supported_clients;
+        evaluate(&policy, &subject)
+            .map(Some)
+            .map_err(|denial| rules::refusal(&denial, self.shared.disabled_is_forbidden).into())
+    }
+
+    fn check_scopes(&self, proven: &Proven) -> Result<(), Rejection> {
+        let granted = proven.principal.scopes();
+        if proven.token.is_some() && granted.is_empty() {
+            let none: Vec<&str> = Vec::new();
+            return Err(Rejection::new(Reason::UnscopedToken).with_detail("granted_scopes", none));
+        }
+        if granted.missing(&self.required_scopes).is_empty() {
+            return Ok(());
+        }
+        let reason = match proven.method {
+            AuthMethod::OAuth => Reason::InsufficientScope,
+            // A new login would not change what an API token may do (SCP-8).
+            _ => Reason::ApiTokenLacksScope,
+        };
+        Err(Rejection::insufficient_scope(reason, granted, &self.required_scopes))
+    }
+}
+
+/// An API token may be bound to networks of its own.
+fn check_networks(proven: &Proven, sender: &Sender) -> Result<(), Rejection> {
+    let Some(token) = &proven.token else {
+        return Ok(());
+    };
+    let networks = token.networks();
+    let inside = |address| networks.iter().any(|network| network.contains(&address));
+    if networks.is_empty() || sender.address.is_some_and(inside) {
+        return Ok(());
+    }
+    Err(Rejection::new(Reason::NetworkNotAllowed)
+        .with_message("This API token may not be used from this network.")
+        .with_detail("rule", "token_networks"))
+}
+
+impl From<Verified> for Proven {
+    fn from(verified: Verified) -> Self {
+        Self {
+            principal: verified.principal,
+            organization: verified.organization,
+            method: verified.method,
+            token: Some(verified.record),
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! One audit record per decision (EDGE-8).
+
+use std::time::Duration;
+
+use super::sender::Sender;
+use super::{Authenticator, Head};
+use crate::audit::{AuditNet, AuditPolicy, AuditRecord, AuditTarget, AuditText};
+use crate::context::AuthContext;
+use crate::rejection::Rejection;
+
+impl Authenticator {
+    /// When a decision began, for its record; nothing is measured without a sink.
+    pub(crate) fn started(&self) -> Duration {
+        match &self.0.shared.audit {
+            Some(_) => self.0.shared.clock.monotonic(),
+            None => Duration::ZERO,
+        }
+    }
+
+    /// Hands the record of a decision to the sink, if there is one.
+    pub(crate) fn audit(
+        &self,
+        head: Head<'_>,
+        decision: Result<&AuthContext, &Rejection>,
+        request_id: Option<&str>,
+        started: Duration,
+    ) {
+        let shared = &self.0.shared;
+        let Some(trail) = &shared.audit else {
+            return;
+        };
+        let now = shared.clock.now();
+        let mut record = match decision {
+            Ok(context) => {
+                let method = context.method().name();
+                let mut record =
+                    AuditRecord::granted(now, method, context.principal(), context.organization());
+                record.policy = context
+                    .permitted()
+                    .map(|permitted| AuditPolicy::new(&permitted.version().to_string(), ""));
+                record
+            }
+            Err(rejection) => refused(now, rejection),
+        };
+        let sender = shared.senders.of(head.headers, head.extensions);
+        record.net = Some(net(&sender));
+        let resource = self.0.resource.identifier();
+        record.target = Some(AuditTarget::new(resource, head.method.as_str(), head.path));
+        record.request_id = request_id.map(AuditText::new);
+        record.latency = shared.clock.monotonic().saturating_sub(started);
+        trail.record(record);
+    }
+}
+
+fn refused(now: crate::clock::UnixTime, rejection: &Rejection) -> AuditRecord {
+    let mut record = AuditRecord::refused(now, rejection);
+    record.status = Some(rejection.status().as_u16());
+    if let Some((principal, organization, method)) = rejection.proven() {
+        record = record.about(principal);
+        record.method = Some(method.name());
+        record.organization = Some(AuditText::new(organization));
+    }
+    if let Some(rule) = rejection.details().get("rule").and_then(|rule| rule.as_str()) {
+        let version = rejection.details().get("policy_version");
+        let version = version.map(ToString::to_string).unwrap_or_default();
+        record.policy = Some(AuditPolicy::new(&version, rule));
+    }
+    record
+}
+
+fn net(sender: &Sender) -> AuditNet {
+    let mut net = AuditNet::default();
+    net.peer = sender.peer;
+    net.client = sender.address;
+    net.via_trusted_proxy = sender.peer.is_some() && sender.peer != sender.address;
+    net
+}

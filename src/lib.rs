@@ -109,6 +109,7 @@ mod wire;
 pub mod fetch;
 mod jose;
 // Rank 4, verifiers.
+pub mod api_token;
 mod oauth;
 // Rank 5, the decision.
 pub mod authenticator;

@@ -80,6 +80,11 @@ impl Problems {
         });
     }
 
+    /// Adds what was found elsewhere.
+    pub(crate) fn append(&mut self, found: &Self) {
+        self.0.extend(found.0.iter().cloned());
+    }
+
     /// `value` if nothing was found; otherwise all problems, which `value` being `None` must have
     /// caused.
     pub(crate) fn or<T>(self, value: Option<T>) -> Result<T, ConfigError> {

@@ -116,6 +116,7 @@ pub mod fetch;
 mod jose;
 pub mod throttle;
 // Rank 4, verifiers.
+pub mod api_token;
 mod oauth;
 // Rank 5, the decision.
 pub mod authenticator;

@@ -1,0 +1,190 @@
+//! A record in plain fields, as a database or a file keeps it.
+
+use std::fmt;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use super::email::Email;
+use super::format::{TokenId, TokenKind};
+use super::pepper::PepperId;
+use super::record::{Owner, Previous, Sealed, TokenRecord};
+use crate::clock::UnixTime;
+use crate::error::BackendError;
+use crate::ident::{OrganizationId, Subject, TenantId};
+use crate::scope::ScopeSet;
+
+/// A [`TokenRecord`] in plain fields. The names are stable: use them as columns.
+///
+/// Times are seconds since 1970-01-01T00:00:00Z. Reading it back checks everything, so a row that
+/// somebody edited into nonsense is an error and never a token.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoredToken {
+    /// 16 letters and digits; the key of the row.
+    pub id: String,
+    /// `personal` or `service_account`.
+    pub kind: String,
+    /// The organization.
+    pub organization: String,
+    /// The person or the service account.
+    pub owner: String,
+    /// The person's address; present exactly for personal tokens.
+    pub email: Option<String>,
+    /// What the owner calls it.
+    pub name: String,
+    /// Who issued it.
+    pub created_by: String,
+    /// HMAC-SHA-256 of the secret. Not a credential, but keep it to yourself.
+    pub verifier: [u8; 32],
+    /// The pepper the verifier was computed with.
+    pub pepper: String,
+    /// The verifier before the last roll.
+    pub previous_verifier: Option<[u8; 32]>,
+    /// Its pepper; present exactly if the verifier is.
+    pub previous_pepper: Option<String>,
+    /// Until when it counts; present exactly if the verifier is.
+    pub previous_until: Option<i64>,
+    /// Scopes, separated by one space.
+    pub scopes: String,
+    /// Address ranges in CIDR notation.
+    pub networks: Vec<String>,
+    /// Sites.
+    pub tenants: Vec<String>,
+    /// When it was issued.
+    pub created_at: i64,
+    /// From when it is not accepted. Never absent.
+    pub expires_at: i64,
+    /// Since when it is revoked.
+    pub revoked_at: Option<i64>,
+    /// Whether its owner may act.
+    pub owner_active: bool,
+    /// Roughly when it was last used.
+    pub last_used: Option<i64>,
+    /// How often it was written, from 1.
+    pub version: i64,
+}
+
+impl fmt::Debug for StoredToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoredToken")
+            .field("id", &self.id)
+            .field("kind", &self.kind)
+            .field("organization", &self.organization)
+            .field("version", &self.version)
+            .finish_non_exhaustive()
+    }
+}
+
+impl From<&TokenRecord> for StoredToken {
+    fn from(record: &TokenRecord) -> Self {
+        let previous = record.previous.as_ref();
+        Self {
+            id: record.id.to_string(),
+            kind: record.kind.to_string(),
+            organization: record.organization.to_string(),
+            owner: record.owner.subject.to_string(),
+            email: record
+                .owner
+                .email
+                .as_ref()
+                .map(|email| email.as_str().to_owned()),
+            name: record.name.clone(),
+            created_by: record.created_by.to_string(),
+            verifier: record.current.verifier,
+            pepper: record.current.pepper.to_string(),
+            previous_verifier: previous.map(|previous| previous.sealed.verifier),
+            previous_pepper: previous.map(|previous| previous.sealed.pepper.to_string()),
+            previous_until: previous.map(|previous| previous.valid_until.as_secs()),
+            scopes: record.scopes.to_string(),
+            networks: record.networks.iter().map(ToString::to_string).collect(),
+            tenants: record.tenants.iter().map(ToString::to_string).collect(),
+            created_at: record.created_at.as_secs(),
+            expires_at: record.expires_at.as_secs(),
+            revoked_at: record.revoked_at.map(UnixTime::as_secs),
+            owner_active: record.owner_active,
+            last_used: record.last_used.map(UnixTime::as_secs),
+            version: record.version,
+        }
+    }
+}
+
+impl TryFrom<StoredToken> for TokenRecord {
+    type Error = BackendError;
+
+    /// # Errors
+    ///
+    /// [`BackendError`] naming the field that cannot be what [`ApiTokens`](super::ApiTokens) wrote.
+    fn try_from(stored: StoredToken) -> Result<Self, BackendError> {
+        let wrong = |field: &str| {
+            let id: String = stored.id.chars().take(16).collect();
+            BackendError::new(format!("stored API token {id:?}: unusable `{field}`"))
+        };
+        let kind = TokenKind::from_name(&stored.kind).ok_or_else(|| wrong("kind"))?;
+        if stored.email.is_some() != (kind == TokenKind::Personal) {
+            return Err(wrong("email"));
+        }
+        if stored.version < 1 {
+            return Err(wrong("version"));
+        }
+        if stored.expires_at <= stored.created_at {
+            return Err(wrong("expires_at"));
+        }
+        let subject = |text: &str, field| Subject::new(text).ok_or_else(|| wrong(field));
+        let email = stored.email.as_deref().map(Email::new);
+        let scopes = ScopeSet::parse(&stored.scopes).filter(|scopes| !scopes.is_empty());
+        Ok(Self {
+            id: TokenId::new(&stored.id).ok_or_else(|| wrong("id"))?,
+            kind,
+            organization: OrganizationId::new(&stored.organization)
+                .ok_or_else(|| wrong("organization"))?,
+            owner: Owner {
+                subject: subject(&stored.owner, "owner")?,
+                email: email
+                    .map(|email| email.ok_or_else(|| wrong("email")))
+                    .transpose()?,
+            },
+            created_by: subject(&stored.created_by, "created_by")?,
+            current: Sealed {
+                pepper: PepperId::new(&stored.pepper).ok_or_else(|| wrong("pepper"))?,
+                verifier: stored.verifier,
+            },
+            previous: previous(&stored).map_err(|()| wrong("previous_verifier"))?,
+            scopes: scopes.ok_or_else(|| wrong("scopes"))?,
+            networks: all(&stored.networks, |text| text.parse::<IpNet>().ok())
+                .ok_or_else(|| wrong("networks"))?,
+            tenants: all(&stored.tenants, TenantId::new).ok_or_else(|| wrong("tenants"))?,
+            created_at: UnixTime::from_secs(stored.created_at),
+            expires_at: UnixTime::from_secs(stored.expires_at),
+            revoked_at: stored.revoked_at.map(UnixTime::from_secs),
+            owner_active: stored.owner_active,
+            last_used: stored.last_used.map(UnixTime::from_secs),
+            version: stored.version,
+            name: stored.name,
+        })
+    }
+}
+
+/// All three columns, or none of them.
+fn previous(stored: &StoredToken) -> Result<Option<Previous>, ()> {
+    let columns = (
+        stored.previous_verifier,
+        stored.previous_pepper.as_deref(),
+        stored.previous_until,
+    );
+    match columns {
+        (None, None, None) => Ok(None),
+        (Some(verifier), Some(pepper), Some(until)) => Ok(Some(Previous {
+            sealed: Sealed {
+                pepper: PepperId::new(pepper).ok_or(())?,
+                verifier,
+            },
+            valid_until: UnixTime::from_secs(until),
+        })),
+        _ => Err(()),
+    }
+}
+
+fn all<'a, T>(texts: &'a [String], read: impl Fn(&'a str) -> Option<T>) -> Option<Vec<T>> {
+    texts.iter().map(|text| read(text)).collect()
+}

@@ -700,7 +700,6 @@ async fn jwt_18_odd_times_are_refused_and_never_panic() {
         .assert_let_in();
     let mut cases = Vec::new();
     for odd in [
-        "1e400",
         "\"9\"",
         "-1",
         "null",
@@ -710,12 +709,13 @@ async fn jwt_18_odd_times_are_refused_and_never_panic() {
         "1e18",
         "253402300800",
         "99999999999999999999999",
-        "-1e400",
     ] {
         cases.push(signed(raw(odd, &iat), "malformed_claim"));
         cases.push(signed(raw(&exp, odd), "malformed_claim"));
     }
-    for broken in ["NaN", "Infinity", "01", "1.", "+1", "0x10", ".5"] {
+    for broken in [
+        "NaN", "Infinity", "01", "1.", "+1", "0x10", ".5", "1e400", "-1e400",
+    ] {
         cases.push(signed(raw(broken, &iat), "malformed_token"));
     }
     cases.push(signed(raw("0", &iat), "expired"));

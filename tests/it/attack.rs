@@ -1,0 +1,44 @@
+//! What an attacker tried, and what must come of it.
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{Empty, Full};
+use tower::{Layer, ServiceExt, service_fn};
+use tower_mcp_auth::{AuthContext, McpAuthLayer};
+
+use crate::support::{Answer, I, NOW, R, World, post};
+
+/// What a service sees of the claims it denies by.
+async fn suspended(world: &World, token: &str) -> Answer {
+    let inner = service_fn(|request: Request<Empty<Bytes>>| async move {
+        let auth = request.extensions().get::<AuthContext>().unwrap();
+        let suspended = auth.principal().claims().get("suspended").cloned();
+        Ok::<_, std::convert::Infallible>(Response::new(Full::<Bytes>::from(
+            serde_json::json!({ "suspended": suspended }).to_string(),
+        )))
+    });
+    let request = post().header("authorization", format!("Bearer {token}"));
+    let service = McpAuthLayer::new(world.auth.clone()).layer(inner);
+    let response = service.oneshot(request.body(Empty::new()).unwrap()).await;
+    Answer::read(response.unwrap()).await
+}
+
+/// One number in a claim nobody reads must not take all claims from whoever denies by them.
+#[tokio::test]
+async fn t08_no_token_is_let_in_without_its_claims() {
+    let world = World::warm().await;
+    let token = |score: &str| {
+        let exp = NOW + 60;
+        world.token().raw_claims(format!(
+            r#"{{"iss":"{I}","sub":"mallory","client_id":"c","aud":"{R}","exp":{exp},"iat":{NOW},"jti":"1","suspended":true,"score":{score}}}"#
+        ))
+    };
+    let answer = suspended(&world, &token("1.5e300").sign()).await;
+    answer.assert_let_in();
+    assert_eq!(answer.json()["suspended"], true);
+    for beyond in ["1e400", "-1e400", &"9".repeat(400), "[[1e309]]"] {
+        suspended(&world, &token(beyond).sign())
+            .await
+            .assert_invalid_token("malformed_token");
+    }
+}

@@ -197,7 +197,8 @@ impl Judge<'_, '_> {
         }
     }
 
-    /// `aud`, a string or an array of nothing but strings, must name this resource (T10).
+    /// `aud`, a string or an array of nothing but strings, must name this resource (T10). A list
+    /// of clients stands in for an absent one, never for one that names another resource.
     fn audience(&self, client: Option<&ClientId>) -> Result<(), Rejection> {
         let mut named = false;
         let mut consider = |value: &str| {
@@ -205,7 +206,7 @@ impl Judge<'_, '_> {
                 || self.issuer.audiences.iter().any(|known| known == value);
         };
         match self.claims.get("aud") {
-            None => {}
+            None => named = matches!(self.issuer.profile.audience, AudienceRule::Clients(_)),
             Some(Json::String(audience)) => consider(audience),
             Some(Json::Array(items)) => {
                 for item in items {
@@ -214,13 +215,13 @@ impl Judge<'_, '_> {
             }
             Some(_) => return Err(malformed("aud")),
         }
-        let accepted = match &self.issuer.profile.audience {
-            AudienceRule::Resource => named,
+        let known_client = match &self.issuer.profile.audience {
+            AudienceRule::Resource => true,
             AudienceRule::Clients(clients) => {
                 client.is_some_and(|client| clients.iter().any(|known| known == client.as_str()))
             }
         };
-        if accepted {
+        if named && known_client {
             Ok(())
         } else {
             Err(Reason::WrongAudience.into())

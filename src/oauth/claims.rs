@@ -231,8 +231,11 @@ impl Judge<'_, '_> {
     /// A client on its own behalf never passes for a person: `sub` alone does not decide (JWT-21).
     fn kind(&self, subject: &Subject, client: Option<&ClientId>) -> PrincipalKind {
         let claims = |name, value| self.claims.get(name).and_then(Json::as_str) == Some(value);
-        let own_name = client.is_some_and(|client| client.as_str() == subject.as_str());
-        // Auth0 and Entra ID write a subject of their own for clients, and say so elsewhere.
+        // Auth0 appends a suffix, and its RFC 9068 tokens have no other sign.
+        let name = subject.as_str();
+        let name = name.strip_suffix("@clients").unwrap_or(name);
+        let own_name = client.is_some_and(|client| client == name || client == subject.as_str());
+        // Auth0's own dialect and Entra ID say so in a claim.
         if own_name || claims("gty", "client-credentials") || claims("idtyp", "app") {
             PrincipalKind::Client
         } else {

@@ -850,6 +850,11 @@ async fn jwt_21_a_client_on_its_own_is_no_person() {
         "Client"
     );
     assert_eq!(kind(world.token().claim("idtyp", "app")).await, "Client");
+    let auth0 = |client: &str| world.token().subject("x@clients").client(client);
+    assert_eq!(kind(auth0("x")).await, "Client");
+    assert_eq!(kind(auth0("x@clients")).await, "Client");
+    assert_eq!(kind(auth0("y")).await, "User");
+    assert_eq!(kind(auth0("clients")).await, "User");
     assert_eq!(
         kind(world.token().subject("ci").client("ide")).await,
         "User"

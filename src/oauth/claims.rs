@@ -322,7 +322,9 @@ impl Unverified {
         name: Arc<str>,
         payload: Vec<u8>,
     ) -> Result<(Principal, OrganizationId), Rejection> {
-        let organization = match (self.organization, &issuer.organization_claim) {
+        // A claim must not pose as the organization of the issuers that name none (T19).
+        let named = self.organization.filter(|named| !named.is_implicit());
+        let organization = match (named, &issuer.organization_claim) {
             (Some(organization), _) => organization,
             (None, None) => OrganizationId::implicit(),
             (None, Some(claim)) => {

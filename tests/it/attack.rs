@@ -1,7 +1,7 @@
 //! What an attacker tried, and what must come of it.
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body_util::{Empty, Full};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_mcp_auth::{AuthContext, McpAuthLayer};
@@ -41,4 +41,20 @@ async fn t08_no_token_is_let_in_without_its_claims() {
             .await
             .assert_invalid_token("malformed_token");
     }
+}
+
+/// Staff come from an issuer without organizations, customers name their own: one that calls itself
+/// `default` must not be taken for the staff.
+#[tokio::test]
+async fn t19_no_token_names_the_implicit_organization() {
+    let world = World::custom(|r| r, |issuer| issuer.organization_claim("org"))
+        .warmed()
+        .await;
+    let token = |org: &str| world.token().claim("org", org).sign();
+    let answer = world.bearer(&token("acme")).await;
+    assert_eq!(answer.json()["organization"], "acme");
+    let answer = world.bearer(&token("default")).await;
+    assert_eq!(answer.code(), "unknown_organization", "{:?}", answer.body);
+    assert_eq!(answer.status, StatusCode::FORBIDDEN);
+    world.bearer(&token("Default")).await.assert_let_in();
 }

@@ -118,7 +118,7 @@ impl Discovery {
         tracing::warn!(
             target: super::keys::TARGET,
             issuer = %self.identifier,
-            cause = %failure.error,
+            cause = failure.error.report(),
             "the issuer's metadata cannot be read; its last known key location is used"
         );
         known.jwks_uri

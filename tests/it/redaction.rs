@@ -13,7 +13,7 @@ use tower_mcp_auth::{AuthContext, McpAuthLayer};
 use tracing::Level;
 use tracing::subscriber::DefaultGuard;
 
-use crate::support::{Answer, World, post};
+use crate::support::{Answer, I, World, post};
 
 /// Everything logged on this thread, from any crate, at any level.
 #[derive(Clone, Default)]
@@ -212,5 +212,51 @@ async fn t49_nobody_forges_a_log_line() {
         '\u{1b}', '\u{202e}', '\u{2028}', '\u{7f}', '\u{9b}', '\r', '\t',
     ] {
         assert!(!log.contains(bad), "{bad:?} in {log:?}");
+    }
+}
+
+#[tokio::test]
+async fn edge_10_the_query_of_a_key_location_is_not_shown() {
+    let (log, _guard) = Log::start();
+    let world = World::custom(
+        |resource| resource,
+        |issuer| issuer.jwks_uri(format!("{I}/jwks?api_key=c4n4ry")),
+    );
+    world.issuer.set_jwks_text("{}");
+    let answer = world.bearer(&world.token().sign()).await;
+    let cause = answer.rejection.unwrap().cause().unwrap().report();
+    assert!(cause.contains("cannot be used"), "{cause}");
+    assert!(!cause.contains("c4n4ry"), "{cause}");
+    assert!(log.text().contains("keys not refreshed"));
+    assert!(!log.text().contains("c4n4ry"), "{}", log.text());
+}
+
+/// Each refused request logs why, and needs no good token to be refused.
+#[tokio::test]
+async fn t49_an_issuer_cannot_fill_the_log_with_its_own_text() {
+    let long = "\u{1b}x".repeat(30_000);
+    let jwks = serde_json::json!({ "keys": long }).to_string();
+    for (place, text) in [
+        ("jwks_uri", serde_json::json!(long)),
+        ("issuer", serde_json::json!(long)),
+        ("the key set", serde_json::json!(null)),
+    ] {
+        let (log, _guard) = Log::start();
+        let world = World::cold();
+        if text.is_null() {
+            world.issuer.set_jwks_text(&jwks);
+        } else {
+            world.issuer.set_metadata_field(place, text);
+        }
+        for _ in 0..3 {
+            let answer = world.bearer(&world.token().sign()).await;
+            assert_eq!(answer.code(), "issuer_unavailable");
+        }
+        let log = log.text();
+        assert!(log.contains("keys not refreshed"), "{place}");
+        let of_ours = log.lines().filter(|line| line.contains("tower_mcp_auth"));
+        let longest = of_ours.map(str::len).max().unwrap();
+        assert!(longest < 4096, "{place}: {longest}");
+        assert!(!log.contains('\u{1b}'));
     }
 }

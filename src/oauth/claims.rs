@@ -123,7 +123,7 @@ impl Judge<'_, '_> {
             }
         }
         let text_of = |name| self.claims.get(name).and_then(Json::as_str);
-        if text_of("token_use").is_some_and(|value| value != "access") {
+        if self.claims.has("token_use") && text_of("token_use") != Some("access") {
             return wrong("token_use");
         }
         // Keycloak writes the kind of token into the payload.
@@ -221,11 +221,9 @@ impl Judge<'_, '_> {
                 client.is_some_and(|client| clients.iter().any(|known| known == client.as_str()))
             }
         };
-        if named && known_client {
-            Ok(())
-        } else {
-            Err(Reason::WrongAudience.into())
-        }
+        (named && known_client)
+            .then_some(())
+            .ok_or_else(|| Reason::WrongAudience.into())
     }
 
     /// A client on its own behalf never passes for a person: `sub` alone does not decide (JWT-21).

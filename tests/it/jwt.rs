@@ -206,6 +206,7 @@ async fn jwt_05_a_legacy_issuer_opts_in_and_its_id_tokens_stay_out() {
             signed(jwt().claim("c_hash", "h"), "wrong_token_type"),
             signed(jwt().claim("events", json!({})), "wrong_token_type"),
             signed(jwt().claim("token_use", "id"), "wrong_token_type"),
+            signed(jwt().claim("token_use", json!(["id"])), "wrong_token_type"),
             signed(jwt().claim("typ", "ID"), "wrong_token_type"),
             signed(jwt().claim("typ", "Refresh"), "wrong_token_type"),
             signed(jwt().header("typ", "logout+jwt"), "wrong_token_type"),

@@ -1,7 +1,7 @@
 //! What an attacker tried, and what must come of it.
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, Uri};
 use http_body_util::{Empty, Full};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_mcp_auth::{AuthContext, McpAuthLayer};
@@ -57,4 +57,46 @@ async fn t19_no_token_names_the_implicit_organization() {
     assert_eq!(answer.code(), "unknown_organization", "{:?}", answer.body);
     assert_eq!(answer.status, StatusCode::FORBIDDEN);
     world.bearer(&token("Default")).await.assert_let_in();
+}
+
+/// Whatever the form of the target, the inner service is behind the credential, and nothing of a
+/// user in it is noted.
+#[tokio::test]
+async fn t35_no_form_of_a_target_leads_past_the_credential() {
+    let world = World::warm().await;
+    let targets = [
+        "*",
+        "mcp.example.com:443",
+        "/",
+        "/mcp",
+        "//mcp",
+        "/mcp//",
+        "/mcp/.",
+        "/MCP/",
+        "/mcp%2F",
+        "/mcp/?x",
+        "/mcp?/.well-known/oauth-protected-resource",
+        "/.well-known/oauth-protected-resource/",
+        "/.well-known/oauth-protected-resource/mcp/",
+        "/.well-known/oauth-protected-resource/mcp%3F",
+        "/.well-known//oauth-protected-resource/mcp",
+        "/x/.well-known/oauth-protected-resource/mcp",
+        "https://mcp.example.com/mcp",
+        "https://mcp.example.com",
+        "https://user:c4n4ry@mcp.example.com/mcp",
+        "https://evil.test/mcp",
+        "http://mcp.example.com/mcp?access_token=x",
+    ];
+    let methods = ["GET", "POST", "HEAD", "OPTIONS", "CONNECT", "TRACE", "PRI"];
+    for target in targets {
+        for method in methods {
+            let method = Method::from_bytes(method.as_bytes()).unwrap();
+            let uri: Uri = target.parse().unwrap();
+            let answer = world.send(Request::builder().method(method).uri(uri)).await;
+            assert!(!answer.status.is_success(), "{target}: {:?}", answer.status);
+            let note = answer.rejection.as_ref().and_then(|found| found.note());
+            assert!(!note.unwrap_or("").contains("c4n4ry"), "{note:?}");
+        }
+    }
+    assert_eq!(world.probe.calls(), 0);
 }

@@ -109,7 +109,7 @@ async fn cognito_tokens_name_their_client_instead_of_an_audience() {
     };
     cognito.bearer(&shape("c", "access")).await.assert_let_in();
     // Bound to a resource (RFC 8707), and then to this one.
-    let bound = |audience: serde_json::Value| {
+    let bound = |audience: Value| {
         let token = cognito.token().header("typ", "JWT").client("c");
         token.claim("token_use", "access").audience(audience).sign()
     };

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{Empty, Full};
 use tower::{Layer, Service, ServiceExt, service_fn};
-use tower_mcp_auth::testing::Fault;
+use tower_mcp_auth::testing::{Fault, TestIssuer};
 use tower_mcp_auth::{AuthContext, McpAuthLayer};
 use tracing::Level;
 use tracing::subscriber::DefaultGuard;
@@ -235,28 +235,28 @@ async fn edge_10_the_query_of_a_key_location_is_not_shown() {
 #[tokio::test]
 async fn t49_an_issuer_cannot_fill_the_log_with_its_own_text() {
     let long = "\u{1b}x".repeat(30_000);
-    let jwks = serde_json::json!({ "keys": long }).to_string();
-    for (place, text) in [
-        ("jwks_uri", serde_json::json!(long)),
-        ("issuer", serde_json::json!(long)),
-        ("the key set", serde_json::json!(null)),
-    ] {
-        let (log, _guard) = Log::start();
-        let world = World::cold();
-        if text.is_null() {
-            world.issuer.set_jwks_text(&jwks);
-        } else {
-            world.issuer.set_metadata_field(place, text);
-        }
-        for _ in 0..3 {
-            let answer = world.bearer(&world.token().sign()).await;
-            assert_eq!(answer.code(), "issuer_unavailable");
-        }
-        let log = log.text();
-        assert!(log.contains("keys not refreshed"), "{place}");
-        let of_ours = log.lines().filter(|line| line.contains("tower_mcp_auth"));
-        let longest = of_ours.map(str::len).max().unwrap();
-        assert!(longest < 4096, "{place}: {longest}");
-        assert!(!log.contains('\u{1b}'));
+    let in_metadata = |member: &'static str| {
+        let long = long.clone();
+        move |issuer: &TestIssuer| issuer.set_metadata_field(member, long)
+    };
+    let keys = serde_json::json!({ "keys": long }).to_string();
+    fills_no_log(in_metadata("jwks_uri")).await;
+    fills_no_log(in_metadata("issuer")).await;
+    fills_no_log(|issuer| issuer.set_jwks_text(keys)).await;
+}
+
+async fn fills_no_log(spoil: impl FnOnce(&TestIssuer)) {
+    let (log, _guard) = Log::start();
+    let world = World::cold();
+    spoil(&world.issuer);
+    for _ in 0..3 {
+        let answer = world.bearer(&world.token().sign()).await;
+        assert_eq!(answer.code(), "issuer_unavailable");
     }
+    let log = log.text();
+    assert!(log.contains("keys not refreshed"));
+    let ours = log.lines().filter(|line| line.contains("tower_mcp_auth"));
+    let longest = ours.map(str::len).max().unwrap();
+    assert!(longest < 4096, "{longest}");
+    assert!(!log.contains('\u{1b}'));
 }

@@ -168,7 +168,7 @@ async fn t49_an_issuer_cannot_fill_the_log_with_its_own_text() {
     let long = "\u{1b}x".repeat(30_000);
     let in_metadata = |member: &'static str| {
         let long = long.clone();
-        move |issuer: &tower_mcp_auth::testing::TestIssuer| issuer.set_metadata_field(member, long)
+        move |issuer: &TestIssuer| issuer.set_metadata_field(member, long)
     };
     let keys = serde_json::json!({ "keys": long }).to_string();
     fills_no_log(in_metadata("jwks_uri")).await;
@@ -176,7 +176,7 @@ async fn t49_an_issuer_cannot_fill_the_log_with_its_own_text() {
     fills_no_log(|issuer| issuer.set_jwks_text(keys)).await;
 }
 
-async fn fills_no_log(spoil: impl FnOnce(&tower_mcp_auth::testing::TestIssuer)) {
+async fn fills_no_log(spoil: impl FnOnce(&TestIssuer)) {
     let (log, _guard) = Log::start();
     let world = World::cold();
     spoil(&world.issuer);

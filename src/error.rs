@@ -140,7 +140,11 @@ impl BackendError {
 }
 
 impl BackendError {
-    /// The message with every cause behind it, for a log line.
+    /// Longest report, in characters.
+    const REPORT_CHARS: usize = 1000;
+
+    /// The message with every cause behind it, for a log line; cut after 1,000 characters, since
+    /// causes quote what a backend sent.
     #[must_use]
     pub fn report(&self) -> String {
         let mut report = self.message.clone();
@@ -149,6 +153,10 @@ impl BackendError {
             report.push_str(": ");
             report.push_str(&error.to_string());
             cause = error.source();
+        }
+        if let Some((end, _)) = report.char_indices().nth(Self::REPORT_CHARS) {
+            report.truncate(end);
+            report.push('…');
         }
         report
     }

@@ -109,11 +109,17 @@ identifier! {
 }
 
 impl OrganizationId {
+    const IMPLICIT: &str = "default";
+
     /// The one organization of a server without tenants: issuers that name no organization claim
-    /// all speak for it.
+    /// all speak for it. No token can name it.
     #[must_use]
     pub fn implicit() -> Self {
-        Self("default".into())
+        Self(Self::IMPLICIT.into())
+    }
+
+    pub(crate) fn is_implicit(&self) -> bool {
+        self == Self::IMPLICIT
     }
 }
 

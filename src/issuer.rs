@@ -135,8 +135,12 @@ impl Issuer {
         self
     }
 
-    /// The claim that names the organization. Once set, a token without it is refused. Without it
-    /// the issuer speaks for one implicit organization.
+    /// The claim that names the organization. Once set, a token without it is refused, and so is
+    /// one that names `default`, the implicit organization for which an issuer without this setting
+    /// speaks.
+    ///
+    /// The name is taken as the issuer writes it: of several issuers with this setting, each can
+    /// name the organizations of the others.
     #[must_use]
     pub fn organization_claim(mut self, path: impl Into<String>) -> Self {
         self.organization_claim = Some(path.into());

@@ -16,7 +16,7 @@ pub(crate) enum ScopeClaim {
 pub(crate) enum AudienceRule {
     /// `aud` names the resource, or one of its listed aliases.
     Resource,
-    /// The issuer writes no audience: the client must be on this list instead.
+    /// The issuer may write no audience: the client must be on this list.
     Clients(Vec<String>),
 }
 
@@ -139,9 +139,10 @@ impl Profile {
         }
     }
 
-    /// Amazon Cognito user pools. Given up: `typ`, and `aud`, which Cognito does not write: instead
-    /// `token_use` must be `access` and the client must be one of `clients`. A token that one of
-    /// those clients obtained for another resource is accepted here too.
+    /// Amazon Cognito user pools. Given up: `typ`, and a required `aud`, which Cognito writes only
+    /// if the client asked for a resource (RFC 8707): `token_use` must be `access` and the client
+    /// must be one of `clients`. A token without `aud` that one of those clients obtained for
+    /// another purpose is accepted here too; one whose `aud` names another resource is not.
     #[must_use]
     pub fn cognito<I>(clients: I) -> Self
     where

@@ -113,8 +113,8 @@ impl Authenticator {
     /// other resource gets its own audience, document and challenge.
     ///
     /// If it lists no issuer it inherits all of this authenticator's. Those it lists must be among
-    /// them, and only they are then trusted; their keys are shared, with the algorithms and the
-    /// freshness they have here.
+    /// them, and only they are then trusted. Listing one only names it: its settings are those it
+    /// has here.
     ///
     /// # Errors
     ///
@@ -137,7 +137,7 @@ impl Authenticator {
         for (index, config) in resource.issuers.into_iter().enumerate() {
             match self.0.trust.get(&config.identifier) {
                 Some(known) => trusted.push(TrustedIssuer {
-                    config,
+                    config: known.config.clone(),
                     name: known.name.clone(),
                     keys: known.keys.clone(),
                 }),

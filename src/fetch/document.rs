@@ -114,7 +114,7 @@ fn request(url: &Url) -> Result<Request<Full<Bytes>>, String> {
 }
 
 /// The URL for a message: userinfo and query could be secrets.
-fn shown(url: &Url) -> String {
+pub(crate) fn shown(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     let port = url
         .port()

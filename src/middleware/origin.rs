@@ -95,7 +95,9 @@ pub(super) fn judge_host(
                 .eq_ignore_ascii_case(without_port(resource, host))
         });
         if !is_listed {
-            return Err(host_refused(resource, noted(host)));
+            // A target may carry `user:password@`, which belongs into no log.
+            let shown = host.rsplit(|byte| *byte == b'@').next().unwrap_or(host);
+            return Err(host_refused(resource, noted(shown)));
         }
     }
     Ok(())

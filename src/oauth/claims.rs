@@ -123,7 +123,7 @@ impl Judge<'_, '_> {
             }
         }
         let text_of = |name| self.claims.get(name).and_then(Json::as_str);
-        if text_of("token_use").is_some_and(|value| value != "access") {
+        if self.claims.has("token_use") && text_of("token_use") != Some("access") {
             return wrong("token_use");
         }
         // Keycloak writes the kind of token into the payload.
@@ -197,7 +197,8 @@ impl Judge<'_, '_> {
         }
     }
 
-    /// `aud`, a string or an array of nothing but strings, must name this resource (T10).
+    /// `aud`, a string or an array of nothing but strings, must name this resource (T10). A list
+    /// of clients stands in for an absent one, never for one that names another resource.
     fn audience(&self, client: Option<&ClientId>) -> Result<(), Rejection> {
         let mut named = false;
         let mut consider = |value: &str| {
@@ -205,7 +206,7 @@ impl Judge<'_, '_> {
                 || self.issuer.audiences.iter().any(|known| known == value);
         };
         match self.claims.get("aud") {
-            None => {}
+            None => named = matches!(self.issuer.profile.audience, AudienceRule::Clients(_)),
             Some(Json::String(audience)) => consider(audience),
             Some(Json::Array(items)) => {
                 for item in items {
@@ -214,24 +215,25 @@ impl Judge<'_, '_> {
             }
             Some(_) => return Err(malformed("aud")),
         }
-        let accepted = match &self.issuer.profile.audience {
-            AudienceRule::Resource => named,
+        let known_client = match &self.issuer.profile.audience {
+            AudienceRule::Resource => true,
             AudienceRule::Clients(clients) => {
                 client.is_some_and(|client| clients.iter().any(|known| known == client.as_str()))
             }
         };
-        if accepted {
-            Ok(())
-        } else {
-            Err(Reason::WrongAudience.into())
-        }
+        (named && known_client)
+            .then_some(())
+            .ok_or_else(|| Reason::WrongAudience.into())
     }
 
     /// A client on its own behalf never passes for a person: `sub` alone does not decide (JWT-21).
     fn kind(&self, subject: &Subject, client: Option<&ClientId>) -> PrincipalKind {
         let claims = |name, value| self.claims.get(name).and_then(Json::as_str) == Some(value);
-        let own_name = client.is_some_and(|client| client.as_str() == subject.as_str());
-        // Auth0 and Entra ID write a subject of their own for clients, and say so elsewhere.
+        // Auth0 appends a suffix, and its RFC 9068 tokens have no other sign.
+        let name = subject.as_str();
+        let name = name.strip_suffix("@clients").unwrap_or(name);
+        let own_name = client.is_some_and(|client| client == name || client == subject.as_str());
+        // Auth0's own dialect and Entra ID say so in a claim.
         if own_name || claims("gty", "client-credentials") || claims("idtyp", "app") {
             PrincipalKind::Client
         } else {
@@ -318,7 +320,9 @@ impl Unverified {
         name: Arc<str>,
         payload: Vec<u8>,
     ) -> Result<(Principal, OrganizationId), Rejection> {
-        let organization = match (self.organization, &issuer.organization_claim) {
+        // A claim must not pose as the organization of the issuers that name none (T19).
+        let named = self.organization.filter(|named| !named.is_implicit());
+        let organization = match (named, &issuer.organization_claim) {
             (Some(organization), _) => organization,
             (None, None) => OrganizationId::implicit(),
             (None, Some(claim)) => {

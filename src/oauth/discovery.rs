@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use url::Url;
 
-use crate::address::check_url;
+use crate::address::{check_url, is_loopback_host};
 use crate::error::BackendError;
 use crate::fetch::{DynFetch, FetchFailure, Limits, get};
 use crate::issuer::Issuer;
@@ -118,7 +118,7 @@ impl Discovery {
         tracing::warn!(
             target: super::keys::TARGET,
             issuer = %self.identifier,
-            cause = %failure.error,
+            cause = failure.error.report(),
             "the issuer's metadata cannot be read; its last known key location is used"
         );
         known.jwks_uri
@@ -163,8 +163,22 @@ impl Discovery {
         let jwks_uri = metadata.jwks_uri.ok_or_else(|| {
             BackendError::new("it has no jwks_uri; configure one with Issuer::jwks_uri")
         })?;
-        usable_url(&jwks_uri)
+        let jwks_uri = usable_url(&jwks_uri)?;
+        // A fetch to this machine is for an issuer on this machine: the metadata of another one
+        // would choose what we ask of services that listen here only (T43).
+        if is_on_loopback(&jwks_uri)
+            && !Url::parse(&self.identifier).is_ok_and(|url| is_on_loopback(&url))
+        {
+            return Err(BackendError::new(
+                "its jwks_uri is on loopback, but the issuer is not; configure it with Issuer::jwks_uri if that is meant",
+            ));
+        }
+        Ok(jwks_uri)
     }
+}
+
+fn is_on_loopback(url: &Url) -> bool {
+    url.host_str().is_some_and(is_loopback_host)
 }
 
 fn wrong(error: BackendError) -> FetchFailure {

@@ -393,3 +393,14 @@ fn a_long_value_is_shortened() {
         .unwrap_err();
     assert!(error.to_string().len() < 1000);
 }
+
+#[test]
+#[cfg(feature = "client")]
+fn t43_an_address_range_that_holds_everything_is_refused() {
+    let everything = "0.0.0.0/0".parse().unwrap();
+    let error = HttpClient::builder()
+        .allow_addresses([everything])
+        .build()
+        .unwrap_err();
+    assert!(error.to_string().contains("0.0.0.0/0"), "{error}");
+}

@@ -206,6 +206,7 @@ async fn jwt_05_a_legacy_issuer_opts_in_and_its_id_tokens_stay_out() {
             signed(jwt().claim("c_hash", "h"), "wrong_token_type"),
             signed(jwt().claim("events", json!({})), "wrong_token_type"),
             signed(jwt().claim("token_use", "id"), "wrong_token_type"),
+            signed(jwt().claim("token_use", json!(["id"])), "wrong_token_type"),
             signed(jwt().claim("typ", "ID"), "wrong_token_type"),
             signed(jwt().claim("typ", "Refresh"), "wrong_token_type"),
             signed(jwt().header("typ", "logout+jwt"), "wrong_token_type"),
@@ -700,7 +701,6 @@ async fn jwt_18_odd_times_are_refused_and_never_panic() {
         .assert_let_in();
     let mut cases = Vec::new();
     for odd in [
-        "1e400",
         "\"9\"",
         "-1",
         "null",
@@ -710,12 +710,13 @@ async fn jwt_18_odd_times_are_refused_and_never_panic() {
         "1e18",
         "253402300800",
         "99999999999999999999999",
-        "-1e400",
     ] {
         cases.push(signed(raw(odd, &iat), "malformed_claim"));
         cases.push(signed(raw(&exp, odd), "malformed_claim"));
     }
-    for broken in ["NaN", "Infinity", "01", "1.", "+1", "0x10", ".5"] {
+    for broken in [
+        "NaN", "Infinity", "01", "1.", "+1", "0x10", ".5", "1e400", "-1e400",
+    ] {
         cases.push(signed(raw(broken, &iat), "malformed_token"));
     }
     cases.push(signed(raw("0", &iat), "expired"));
@@ -850,6 +851,11 @@ async fn jwt_21_a_client_on_its_own_is_no_person() {
         "Client"
     );
     assert_eq!(kind(world.token().claim("idtyp", "app")).await, "Client");
+    let auth0 = |client: &str| world.token().subject("x@clients").client(client);
+    assert_eq!(kind(auth0("x")).await, "Client");
+    assert_eq!(kind(auth0("x@clients")).await, "Client");
+    assert_eq!(kind(auth0("y")).await, "User");
+    assert_eq!(kind(auth0("clients")).await, "User");
     assert_eq!(
         kind(world.token().subject("ci").client("ide")).await,
         "User"

@@ -8,6 +8,7 @@
     reason = "a test binary exports nothing, and clippy.toml exempts test functions only, not what they share"
 )]
 
+mod attack;
 mod auth;
 #[cfg(feature = "client")]
 mod binary;

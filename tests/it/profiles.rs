@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tower_mcp_auth::Profile;
 use tower_mcp_auth::testing::TokenBuilder;
 
-use crate::support::World;
+use crate::support::{R, World};
 
 fn claims(token: TokenBuilder, claims: &Value) -> TokenBuilder {
     let claims = claims.as_object().unwrap();
@@ -47,7 +47,7 @@ async fn profiles_take_their_own_tokens() {
         ),
         (
             Profile::cognito(["c"]),
-            json!({"client_id": "c", "jti": "1", "token_use": "access", "scope": "read:issues", "aud": "ignored"}),
+            json!({"client_id": "c", "jti": "1", "token_use": "access", "scope": "read:issues"}),
         ),
         (
             Profile::hydra(),
@@ -108,6 +108,18 @@ async fn cognito_tokens_name_their_client_instead_of_an_audience() {
             .sign()
     };
     cognito.bearer(&shape("c", "access")).await.assert_let_in();
+    // Bound to a resource (RFC 8707), and then to this one.
+    let bound = |audience: Value| {
+        let token = cognito.token().header("typ", "JWT").client("c");
+        token.claim("token_use", "access").audience(audience).sign()
+    };
+    cognito.bearer(&bound(json!(R))).await.assert_let_in();
+    for other in [json!("https://other.example"), json!([]), json!("c")] {
+        cognito
+            .bearer(&bound(other))
+            .await
+            .assert_invalid_token("wrong_audience");
+    }
     cognito
         .bearer(&shape("other", "access"))
         .await

@@ -14,7 +14,7 @@ use tower_mcp_auth::{AuthContext, McpAuthLayer};
 use tracing::Level;
 use tracing::subscriber::DefaultGuard;
 
-use crate::support::{Answer, World, post};
+use crate::support::{Answer, I, World, post};
 
 /// What a forger puts into a text that might be logged.
 const HOSTILE: &str = "x\r\n2026-11-22T00:00:00Z INFO forged\u{1b}[2J\u{202e}\u{2028}y\u{7f}\u{9b}";
@@ -144,6 +144,52 @@ async fn edge_10_t48_no_piece_of_a_credential_is_repeated_anywhere() {
             assert!(!log.contains(piece), "{piece} in the log");
         }
     }
+}
+
+#[tokio::test]
+async fn edge_10_the_query_of_a_key_location_is_not_shown() {
+    let (log, _guard) = Log::start();
+    let world = World::custom(
+        |resource| resource,
+        |issuer| issuer.jwks_uri(format!("{I}/jwks?api_key=c4n4ry")),
+    );
+    world.issuer.set_jwks_text("{}");
+    let answer = world.bearer(&world.token().sign()).await;
+    let cause = answer.rejection.unwrap().cause().unwrap().report();
+    assert!(cause.contains("cannot be used"), "{cause}");
+    assert!(!cause.contains("c4n4ry"), "{cause}");
+    assert!(log.text().contains("keys not refreshed"));
+    assert!(!log.text().contains("c4n4ry"), "{}", log.text());
+}
+
+/// Each refused request logs why, and needs no good token to be refused.
+#[tokio::test]
+async fn t49_an_issuer_cannot_fill_the_log_with_its_own_text() {
+    let long = "\u{1b}x".repeat(30_000);
+    let in_metadata = |member: &'static str| {
+        let long = long.clone();
+        move |issuer: &TestIssuer| issuer.set_metadata_field(member, long)
+    };
+    let keys = serde_json::json!({ "keys": long }).to_string();
+    fills_no_log(in_metadata("jwks_uri")).await;
+    fills_no_log(in_metadata("issuer")).await;
+    fills_no_log(|issuer| issuer.set_jwks_text(keys)).await;
+}
+
+async fn fills_no_log(spoil: impl FnOnce(&TestIssuer)) {
+    let (log, _guard) = Log::start();
+    let world = World::cold();
+    spoil(&world.issuer);
+    for _ in 0..3 {
+        let answer = world.bearer(&world.token().sign()).await;
+        assert_eq!(answer.code(), "issuer_unavailable");
+    }
+    let log = log.text();
+    assert!(log.contains("keys not refreshed"));
+    let ours = log.lines().filter(|line| line.contains("tower_mcp_auth"));
+    let longest = ours.map(str::len).max().unwrap();
+    assert!(longest < 4096, "{longest}");
+    assert!(!log.contains('\u{1b}'));
 }
 
 #[tokio::test]

@@ -114,6 +114,17 @@ impl HttpClientBuilder {
                 "nothing connects in no time; give it a second or two",
             );
         }
+        for network in self
+            .allowed
+            .iter()
+            .filter(|network| network.prefix_len() == 0)
+        {
+            problems.add(
+                "allow_addresses",
+                network,
+                "allows every address and so guards nothing; name the networks the issuer is in",
+            );
+        }
         let proxy = match self.proxy.as_deref().map(proxy::parse) {
             Some(Ok(proxy)) => Some(proxy),
             Some(Err((shown, remedy))) => {

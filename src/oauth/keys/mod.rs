@@ -164,23 +164,40 @@ impl KeySource {
         if !self.issuer.algorithms.contains(&algorithm) || !kid.is_none_or(is_key_id) {
             return Lookup::Unknown;
         }
+        loop {
+            let seen = self.snapshot.load();
+            let found = self.look_in(seen.as_ref(), kid, algorithm, after_wait);
+            let is_no = matches!(found, Lookup::Unknown | Lookup::Unavailable { .. });
+            // A fetch that ended meanwhile may have brought the key: only the newest keys say no.
+            if !is_no || self.is_newest(seen.as_ref()) {
+                return found;
+            }
+        }
+    }
+
+    fn look_in(
+        self: &Arc<Self>,
+        seen: Option<&Arc<Snapshot>>,
+        kid: Option<&str>,
+        algorithm: SigningAlgorithm,
+        after_wait: bool,
+    ) -> Lookup {
         let now = self.clock.monotonic();
         self.note_asked(now);
-        let snapshot = self.snapshot.load();
-        let Some(snapshot) = snapshot.as_deref() else {
-            return self.without_keys(now, after_wait);
+        let Some(snapshot) = seen else {
+            return self.without_keys(seen, now, after_wait);
         };
         match snapshot.phase(now) {
             Phase::Fresh => {}
-            Phase::Due => self.nudge(now),
-            Phase::Stale if after_wait || self.is_out(now) => self.nudge(now),
+            Phase::Due => self.nudge(seen, now),
+            Phase::Stale if after_wait || self.is_out(now) => self.nudge(seen, now),
             // The issuer may have withdrawn a key since: ask before one is used again (KEY-5).
-            Phase::Stale | Phase::Expired => return self.without_keys(now, after_wait),
+            Phase::Stale | Phase::Expired => return self.without_keys(seen, now, after_wait),
         }
         match snapshot.keys.candidates(kid, algorithm) {
             Found::Keys(keys) => Lookup::Keys(keys),
             Found::Ambiguous => Lookup::Ambiguous,
-            Found::Unknown => self.unknown(now, after_wait),
+            Found::Unknown => self.unknown(seen, now, after_wait),
         }
     }
 
@@ -197,7 +214,9 @@ impl KeySource {
             if self.is_ready() {
                 return Ok(());
             }
-            if let Err(NotStarted::NoRuntime) = self.join_or_start(now, Duration::ZERO) {
+            let seen = self.snapshot.load_full();
+            let started = self.join_or_start(seen.as_ref(), now, Duration::ZERO);
+            if let Err(NotStarted::NoRuntime) = started {
                 return Err(no_runtime());
             }
             // The retry loop works while somebody asks, so ask now and then.
@@ -232,11 +251,24 @@ impl KeySource {
         self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn without_keys(self: &Arc<Self>, now: Duration, after_wait: bool) -> Lookup {
+    /// Whether no fetch has brought keys since these were read.
+    fn is_newest(&self, seen: Option<&Arc<Snapshot>>) -> bool {
+        match (self.snapshot.load().as_ref(), seen) {
+            (Some(newest), Some(seen)) => Arc::ptr_eq(newest, seen),
+            (newest, seen) => newest.is_none() && seen.is_none(),
+        }
+    }
+
+    fn without_keys(
+        self: &Arc<Self>,
+        seen: Option<&Arc<Snapshot>>,
+        now: Duration,
+        after_wait: bool,
+    ) -> Lookup {
         if after_wait {
             return self.unavailable(now);
         }
-        match self.join_or_start(now, Duration::ZERO) {
+        match self.join_or_start(seen, now, Duration::ZERO) {
             Ok(wait) => Lookup::Wait(wait),
             Err(NotStarted::TooSoon) => self.unavailable(now),
             Err(NotStarted::NoRuntime) => unavailable_without_runtime(),
@@ -244,9 +276,14 @@ impl KeySource {
     }
 
     /// A `kid` that usable keys do not have: perhaps the issuer rotated a moment ago.
-    fn unknown(self: &Arc<Self>, now: Duration, after_wait: bool) -> Lookup {
+    fn unknown(
+        self: &Arc<Self>,
+        seen: Option<&Arc<Snapshot>>,
+        now: Duration,
+        after_wait: bool,
+    ) -> Lookup {
         if !after_wait {
-            match self.join_or_start(now, UNKNOWN_SPACING) {
+            match self.join_or_start(seen, now, UNKNOWN_SPACING) {
                 Ok(wait) => return Lookup::Wait(wait),
                 Err(NotStarted::NoRuntime) => return unavailable_without_runtime(),
                 Err(NotStarted::TooSoon) => {}
@@ -278,7 +315,7 @@ impl KeySource {
     }
 
     /// Starts a refresh that nobody waits for, if one may start.
-    fn nudge(self: &Arc<Self>, now: Duration) {
+    fn nudge(self: &Arc<Self>, seen: Option<&Arc<Snapshot>>, now: Duration) {
         let millis = millis(now);
         if millis < self.nudge_after.load(Ordering::Relaxed) {
             return;
@@ -286,11 +323,13 @@ impl KeySource {
         self.nudge_after
             .store(millis.saturating_add(NUDGE_MILLIS), Ordering::Relaxed);
         // Not starting is fine: then one runs, or failed a moment ago.
-        drop(self.join_or_start(now, Duration::ZERO));
+        drop(self.join_or_start(seen, now, Duration::ZERO));
     }
 
+    /// Joins the attempt under way, or starts one because the keys `seen` are not enough.
     fn join_or_start(
         self: &Arc<Self>,
+        seen: Option<&Arc<Snapshot>>,
         now: Duration,
         spacing: Duration,
     ) -> Result<FetchWait, NotStarted> {
@@ -301,7 +340,9 @@ impl KeySource {
             if attempts.running_since().is_some() {
                 return Ok(wait);
             }
-            if !attempts.pause(now, spacing).is_zero() {
+            // Under the lock, so that one cold start is one fetch however late a caller comes (R13).
+            let is_overtaken = !self.is_newest(seen);
+            if is_overtaken || !attempts.pause(now, spacing).is_zero() {
                 return Err(NotStarted::TooSoon);
             }
             let runtime = Handle::try_current().map_err(|_| NotStarted::NoRuntime)?;

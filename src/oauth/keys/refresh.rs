@@ -14,7 +14,7 @@ use super::attempts::Step;
 use super::snapshot::Snapshot;
 use super::{KeySource, TARGET, millis};
 use crate::error::BackendError;
-use crate::fetch::{FetchFailure, Limits, get};
+use crate::fetch::{FetchFailure, Limits, get, shown};
 use crate::jose::{Dropped, KeySet, ParsedKeys};
 
 /// A whole attempt: metadata and keys.
@@ -121,7 +121,7 @@ impl KeySource {
         let ParsedKeys { keys, dropped } = parsed.map_err(|error| {
             self.discovery.doubt();
             failed_with(BackendError::with_source(
-                format!("the keys at {jwks_uri} cannot be used"),
+                format!("the keys at {} cannot be used", shown(&jwks_uri)),
                 error,
             ))
         })?;

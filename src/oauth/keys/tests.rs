@@ -4,5 +4,6 @@ mod discovery;
 mod flood;
 mod life;
 mod outage;
+mod race;
 mod support;
 mod task;

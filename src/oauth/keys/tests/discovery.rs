@@ -135,6 +135,27 @@ async fn key_03_a_jwks_uri_must_be_https() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn t43_metadata_of_another_machine_sends_no_request_to_this_one() {
+    for uri in [
+        "http://localhost:2375/t1/jwks",
+        "http://127.0.0.1/t1/jwks",
+        "http://127.1:8500/t1/jwks",
+        "http://2130706433/t1/jwks",
+        "http://[::1]/t1/jwks",
+        "https://localhost/t1/jwks",
+        "https://LOCALHOST/t1/jwks",
+        "https://[::1]:8443/t1/jwks",
+    ] {
+        let world = World::new();
+        world.issuer.set_metadata_field("jwks_uri", uri);
+        assert!(world.ask(&world.kid()).await.is_outage(), "{uri}");
+        assert_eq!(world.issuer.hits().jwks, 0, "{uri}");
+        let error = world.last_error();
+        assert!(error.contains("loopback"), "{error}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn key_03_redirects_are_not_followed() {
     for endpoint in [Endpoint::Metadata, Endpoint::Jwks] {
         let world = World::new();

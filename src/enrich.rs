@@ -487,6 +487,8 @@ mod tests {
             authenticated_at: None,
             authentication_class: None,
             token_id: None,
+            email: None,
+            created_by: None,
             roles: Box::default(),
             groups: Box::default(),
             entitlements: Box::default(),

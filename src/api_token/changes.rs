@@ -1,5 +1,8 @@
 //! News of written tokens, so that whoever remembers one can forget it at once.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use tokio::sync::broadcast::{self, error::RecvError, error::TryRecvError};
 
 use super::format::TokenId;
@@ -50,16 +53,22 @@ impl TokenChanges {
 
 /// Where the news come from.
 #[derive(Clone, Debug)]
-pub(crate) struct Announcer(broadcast::Sender<TokenId>);
+pub(crate) struct Announcer(broadcast::Sender<TokenId>, Arc<AtomicU64>);
 
 impl Announcer {
     pub(crate) fn new() -> Self {
-        Self(broadcast::Sender::new(CAPACITY))
+        Self(broadcast::Sender::new(CAPACITY), Arc::default())
     }
 
     pub(crate) fn announce(&self, id: TokenId) {
         // The only error is that nobody listens.
         let _heard = self.0.send(id);
+        // After the news is out: whoever sees the new count finds it.
+        self.1.fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(crate) fn count(&self) -> u64 {
+        self.1.load(Ordering::Acquire)
     }
 
     pub(crate) fn subscribe(&self) -> TokenChanges {

@@ -242,34 +242,31 @@ impl ApiTokens {
 }
 
 /// What the authenticator asks.
-#[cfg_attr(not(test), expect(dead_code, reason = "for the authenticator"))]
 impl ApiTokens {
     /// Who vouches for the owners.
     pub(crate) fn issuer(&self) -> &Arc<str> {
         &self.settings.authority
     }
 
-    /// The record of a presented token, whatever its state.
-    pub(crate) async fn look_up(
-        &self,
-        presented: &PresentedToken<'_>,
-    ) -> Result<Option<TokenRecord>, BackendError> {
-        self.store.find(presented.id()).await
+    /// How many writes have been announced, to see at a glance whether there is news.
+    pub(crate) fn writes(&self) -> u64 {
+        self.changes.count()
     }
 
-    /// Judges a presented token against what [`look_up`](Self::look_up) found. `email` is the user
+    /// Judges a presented token against what [`find`](Self::find) found. `email` is the user
     /// part of `Basic`, or `None` for `Bearer`.
     pub(crate) fn judge(
         &self,
         record: Option<&TokenRecord>,
         presented: &PresentedToken<'_>,
         email: Option<&str>,
+        now: UnixTime,
     ) -> Result<(), TokenFault> {
         let presentation = Presentation {
             email,
             local_part: self.settings.local_part,
         };
-        verify(record, presented, self.peppers(), self.now(), presentation)
+        verify(record, presented, self.peppers(), now, presentation)
     }
 
     /// Notes when tokens were last used.

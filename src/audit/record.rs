@@ -164,6 +164,7 @@ impl AuditRecord {
             kind: match principal.kind() {
                 PrincipalKind::User => "user",
                 PrincipalKind::Client => "client",
+                PrincipalKind::ServiceAccount => "service_account",
             },
             issuer: issuer.clone(),
             subject: AuditText::new(principal.subject()),

@@ -1,21 +1,44 @@
 //! From configuration to [`Authenticator`], with every mistake reported at once.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::{Authenticator, Inner};
+use http::{Extensions, HeaderName};
+
+use super::revocation::Revocations;
+use super::rules::Rules;
+use super::sender::Senders;
+use super::tokens::Tokens;
+use super::{Authenticator, Inner, Shared};
+use crate::api_token::ApiTokens;
+use crate::audit::AuditSink;
+use crate::audit::trail::AuditTrail;
 use crate::clock::{Clock, SystemClock};
+use crate::enrich::{ContextEnricher, DynEnricher, EnrichmentMode};
 use crate::error::{ConfigError, Problems};
 use crate::fetch::{DynFetch, Fetch};
 use crate::jose::{CRYPTO, known_answers};
 use crate::oauth::jwt::{Trust, TrustedIssuer};
 use crate::oauth::keys::KeySource;
+use crate::policy::{ClientPattern, DynPolicyStore, PolicyStore, TrustedProxies};
 use crate::resource::{ProtectedResource, Resource};
 use crate::scope::ScopeSet;
+use crate::throttle::{Throttle, ThrottleSettings};
 
 /// The bounds of `max_credential_bytes`: below, real tokens are cut off; above, servers in front
 /// refuse the header anyway.
 const CREDENTIAL_BYTES: std::ops::RangeInclusive<usize> = 1024..=16 * 1024;
+
+/// Headers that mean something else already, and so can carry no API key.
+const RESERVED: [&str; 6] = [
+    "authorization",
+    "cookie",
+    "connection",
+    "host",
+    "origin",
+    "dpop",
+];
 
 /// Configures an [`Authenticator`]. Nothing is checked before [`build`](Self::build).
 pub struct AuthenticatorBuilder {
@@ -25,6 +48,15 @@ pub struct AuthenticatorBuilder {
     forward_credential: bool,
     clock: Arc<dyn Clock>,
     fetch: Option<DynFetch>,
+    tokens: Option<ApiTokens>,
+    api_key_header: Option<String>,
+    throttle: ThrottleSettings,
+    policies: Option<DynPolicyStore>,
+    supported_clients: Vec<ClientPattern>,
+    disabled_is_forbidden: bool,
+    enricher: Option<(DynEnricher, EnrichmentMode)>,
+    audit: Option<AuditTrail>,
+    senders: Senders,
 }
 
 impl AuthenticatorBuilder {
@@ -36,6 +68,15 @@ impl AuthenticatorBuilder {
             forward_credential: false,
             clock: Arc::new(SystemClock::new()),
             fetch: None,
+            tokens: None,
+            api_key_header: None,
+            throttle: ThrottleSettings::new(),
+            policies: None,
+            supported_clients: Vec::new(),
+            disabled_is_forbidden: false,
+            enricher: None,
+            audit: None,
+            senders: Senders::default(),
         }
     }
 
@@ -84,6 +125,99 @@ impl AuthenticatorBuilder {
         self
     }
 
+    /// Takes API tokens too: personal ones as `Basic`, service-account keys as `Bearer`. Without
+    /// this line: OAuth only. It needs [`policies`](Self::policies), because an organization's
+    /// administrator decides whether its tokens count; without a stored policy they do not.
+    #[must_use]
+    pub fn api_tokens(mut self, tokens: ApiTokens) -> Self {
+        self.tokens = Some(tokens);
+        self
+    }
+
+    /// Takes a service-account key in this header too, such as `x-api-key`, for clients that cannot
+    /// set `Authorization`. A request with both is refused. Default: none.
+    #[must_use]
+    pub fn api_key_header(mut self, name: impl Into<String>) -> Self {
+        self.api_key_header = Some(name.into());
+        self
+    }
+
+    /// How failed API tokens are slowed down, up to not at all. Access tokens are not counted: no
+    /// signature can be guessed, and expired ones are everyday.
+    #[must_use]
+    pub fn throttle(mut self, settings: ThrottleSettings) -> Self {
+        self.throttle = settings;
+        self
+    }
+
+    /// The rules of organizations' administrators. An organization without a stored policy is OAuth
+    /// only. Policies are read at most 30 s late from elsewhere, at once in this process, and serve
+    /// 5 min while their store fails; then requests get 503.
+    #[must_use]
+    pub fn policies(mut self, store: impl PolicyStore) -> Self {
+        self.policies = Some(DynPolicyStore::new(store));
+        self
+    }
+
+    /// The OAuth clients this server supports, for organizations that allow "supported clients" as
+    /// a whole.
+    #[must_use]
+    pub fn supported_clients(mut self, clients: impl IntoIterator<Item = ClientPattern>) -> Self {
+        self.supported_clients = clients.into_iter().collect();
+        self
+    }
+
+    /// Answers a switched-off authentication method with 403 and no challenge, instead of the 401
+    /// from which clients start a login (POL-2).
+    #[must_use]
+    pub fn disabled_method_is_forbidden(mut self) -> Self {
+        self.disabled_is_forbidden = true;
+        self
+    }
+
+    /// Adds what your own directory knows to every context. With
+    /// [`EnrichmentMode::Required`] a directory that does not answer means 503.
+    #[must_use]
+    pub fn enrich(mut self, enricher: impl ContextEnricher, mode: EnrichmentMode) -> Self {
+        self.enricher = Some((DynEnricher::new(enricher), mode));
+        self
+    }
+
+    /// Where one record of every decision goes. Default: nowhere.
+    #[must_use]
+    pub fn audit(mut self, sink: impl AuditSink) -> Self {
+        self.audit = Some(AuditTrail::new(sink));
+        self
+    }
+
+    /// Where your server keeps the address of a connection's peer, among the extensions of a
+    /// request. Default: [`PeerAddress`](super::PeerAddress).
+    ///
+    /// ```
+    /// # use std::net::{IpAddr, SocketAddr};
+    /// # use tower_mcp_auth::{Authenticator, ProtectedResource};
+    /// # struct ConnectInfo<T>(T); // axum's
+    /// # let builder = Authenticator::builder(ProtectedResource::new("https://mcp.example.com/mcp"));
+    /// builder.peer_address(|extensions| {
+    ///     extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip())
+    /// });
+    /// ```
+    #[must_use]
+    pub fn peer_address(
+        mut self,
+        find: impl Fn(&Extensions) -> Option<IpAddr> + Send + Sync + 'static,
+    ) -> Self {
+        self.senders.peer_of = Box::new(find);
+        self
+    }
+
+    /// The proxies whose forwarded headers count. Default: none; the peer is the client.
+    #[must_use]
+    pub fn trusted_proxies(mut self, proxies: TrustedProxies) -> Self {
+        self.senders.proxies = proxies;
+        self
+    }
+
     /// Checks everything and builds. Does no I/O and needs no runtime: keys are fetched at the
     /// first request, or by [`Authenticator::warm_up`].
     ///
@@ -95,6 +229,7 @@ impl AuthenticatorBuilder {
         let resource = self.resource.examine(&mut problems);
         let required_scopes = self.examine_scopes(&mut problems);
         self.examine_limits(&mut problems);
+        let api_key_header = self.examine_tokens(&mut problems);
         let fetch = self.examine_fetch(&mut problems);
         if let Err(algorithm) = known_answers() {
             problems.add(
@@ -113,13 +248,27 @@ impl AuthenticatorBuilder {
                 keys: KeySource::new(&config, fetch.clone(), self.clock.clone()),
                 config,
             });
+        let trust = Trust::new(trusted);
+        let throttle = Throttle::new(&self.throttle, self.clock.clone());
+        let tokens = self
+            .tokens
+            .map(|tokens| Tokens::new(tokens, throttle, api_key_header, self.clock.clone()));
         Ok(Authenticator(Arc::new(Inner {
-            trust: Arc::new(Trust::new(trusted)),
+            trust,
             resource,
             required_scopes,
             credential_limit: self.credential_limit,
             forward_credential: self.forward_credential,
-            clock: self.clock,
+            shared: Arc::new(Shared {
+                tokens,
+                rules: Rules::new(self.policies, self.enricher, &self.clock),
+                revocations: Revocations::default(),
+                senders: self.senders,
+                supported_clients: self.supported_clients,
+                disabled_is_forbidden: self.disabled_is_forbidden,
+                audit: self.audit,
+                clock: self.clock,
+            }),
         })))
     }
 
@@ -137,6 +286,45 @@ impl AuthenticatorBuilder {
             }
         }
         ScopeSet::from_words(words).unwrap_or_default()
+    }
+
+    fn examine_tokens(&self, problems: &mut Problems) -> Option<HeaderName> {
+        self.throttle.examine(problems);
+        for pattern in &self.supported_clients {
+            if let Some(problem) = pattern.problem() {
+                problems.add("supported_clients", pattern, problem);
+            }
+        }
+        let Some(tokens) = &self.tokens else {
+            if let Some(name) = &self.api_key_header {
+                problems.add(
+                    "api_key_header",
+                    name,
+                    "there are no API tokens; call api_tokens(…)",
+                );
+            }
+            return None;
+        };
+        tokens.examine(problems);
+        if self.policies.is_none() {
+            problems.add(
+                "policies",
+                "none",
+                "no organization could switch API tokens on; call policies(…), e.g. with a MemoryPolicyStore",
+            );
+        }
+        let name = self.api_key_header.as_ref()?;
+        match HeaderName::try_from(name) {
+            Ok(header) if !RESERVED.contains(&header.as_str()) => Some(header),
+            _ => {
+                problems.add(
+                    "api_key_header",
+                    name,
+                    "use a header of its own, e.g. x-api-key",
+                );
+                None
+            }
+        }
     }
 
     fn examine_limits(&self, problems: &mut Problems) {

@@ -138,9 +138,11 @@ impl Inner {
             return rejection;
         }
         let methods = AuthMethod::ALL.map(AuthMethod::name).to_vec();
-        rejection.with_detail("allowed_methods", methods).with_message(
-            "Send an OAuth 2.1 access token, or an API token if your organization allows it.",
-        )
+        rejection
+            .with_detail("allowed_methods", methods)
+            .with_message(
+                "Send an OAuth 2.1 access token, or an API token if your organization allows it.",
+            )
     }
 
     /// Decides, or says what is missing. Pure but for the caches it reads.
@@ -152,11 +154,16 @@ impl Inner {
         waited: Waited,
     ) -> Result<AuthContext, Need> {
         let proven = self.prove(presented, sender, now, waited)?;
-        let about = (proven.principal.clone(), proven.organization.clone(), proven.method);
-        self.admit(proven, sender, now, waited).map_err(|need| match need {
-            Need::Refused(rejection) => rejection.about(about.0, about.1, about.2).into(),
-            need => need,
-        })
+        let about = (
+            proven.principal.clone(),
+            proven.organization.clone(),
+            proven.method,
+        );
+        self.admit(proven, sender, now, waited)
+            .map_err(|need| match need {
+                Need::Refused(rejection) => rejection.about(about.0, about.1, about.2).into(),
+                need => need,
+            })
     }
 
     /// Shape alone decides who judges a credential; there is no second opinion (JWT-2).
@@ -168,23 +175,31 @@ impl Inner {
         waited: Waited,
     ) -> Result<Proven, Need> {
         match (presented, self.tokens()) {
-            (Presented::Basic(text), Some(tokens)) => {
-                tokens.basic(text, sender, now, waited.record).map(Proven::from)
-            }
+            (Presented::Basic(text), Some(tokens)) => tokens
+                .basic(text, sender, now, waited.record)
+                .map(Proven::from),
             (Presented::Basic(_), None) => Err(Reason::UnsupportedScheme.into()),
-            (Presented::Bearer(text), Some(tokens)) if tokens.recognise(text).is_some() => {
-                tokens.key(text, sender, now, waited.record).map(Proven::from)
+            (Presented::Bearer(text), Some(tokens)) if tokens.recognise(text).is_some() => tokens
+                .key(text, sender, now, waited.record)
+                .map(Proven::from),
+            (Presented::ApiKey(text), Some(tokens)) => tokens
+                .key(text, sender, now, waited.record)
+                .map(Proven::from),
+            (Presented::Bearer(text), _) if is_token_shaped(text) => {
+                self.access_token(text, now, waited)
             }
-            (Presented::ApiKey(text), Some(tokens)) => {
-                tokens.key(text, sender, now, waited.record).map(Proven::from)
+            (Presented::Bearer(_) | Presented::ApiKey(_), _) => {
+                Err(Reason::UnrecognizedCredential.into())
             }
-            (Presented::Bearer(text), _) if is_token_shaped(text) => self.access_token(text, now, waited),
-            (Presented::Bearer(_) | Presented::ApiKey(_), _) => Err(Reason::UnrecognizedCredential.into()),
         }
     }
 
     fn access_token(&self, text: &str, now: UnixTime, waited: Waited) -> Result<Proven, Need> {
-        let attempt = if waited.keys { Attempt::AfterWait } else { Attempt::First };
+        let attempt = if waited.keys {
+            Attempt::AfterWait
+        } else {
+            Attempt::First
+        };
         match validate(text, &self.trust, &self.resource, now, attempt) {
             Outcome::Decided(Ok((principal, organization))) => Ok(Proven {
                 principal,
@@ -208,7 +223,9 @@ impl Inner {
         now: UnixTime,
         waited: Waited,
     ) -> Result<AuthContext, Need> {
-        self.shared.revocations.check(&proven.principal, &proven.organization)?;
+        self.shared
+            .revocations
+            .check(&proven.principal, &proven.organization)?;
         let permitted = self.permit(&proven, sender, now, waited)?;
         check_networks(&proven, sender)?;
         self.check_scopes(&proven)?;
@@ -220,7 +237,13 @@ impl Inner {
             method,
             ..
         } = proven;
-        Ok(AuthContext::grant(principal, organization, method, permitted, enrichment))
+        Ok(AuthContext::grant(
+            principal,
+            organization,
+            method,
+            permitted,
+            enrichment,
+        ))
     }
 
     fn permit(
@@ -261,7 +284,11 @@ impl Inner {
             // A new login would not change what an API token may do (SCP-8).
             _ => Reason::ApiTokenLacksScope,
         };
-        Err(Rejection::insufficient_scope(reason, granted, &self.required_scopes))
+        Err(Rejection::insufficient_scope(
+            reason,
+            granted,
+            &self.required_scopes,
+        ))
     }
 }
 

@@ -21,7 +21,7 @@ use futures_util::future::join_all;
 use http::request::Parts;
 use http::{Extensions, HeaderMap, HeaderName, Method};
 
-use crate::audit::AuditTrail;
+use crate::audit::trail::AuditTrail;
 use crate::clock::Clock;
 use crate::context::AuthContext;
 use crate::error::{BackendError, ConfigError, Problems};

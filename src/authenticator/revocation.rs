@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwapOption;
 
 use super::Shared;
+use crate::clock::UnixTime;
 use crate::ident::OrganizationId;
 use crate::principal::{Principal, PrincipalKey};
 use crate::rejection::{Reason, Rejection};
-use crate::clock::UnixTime;
 
 /// What can be revoked as a whole: every credential of it issued up to a moment.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -43,7 +43,11 @@ impl Revocations {
 
     /// Refuses a credential issued up to the moment of a revocation that covers it. One that does
     /// not say when it was issued cannot show that it is newer.
-    pub(super) fn check(&self, principal: &Principal, organization: &OrganizationId) -> Result<(), Rejection> {
+    pub(super) fn check(
+        &self,
+        principal: &Principal,
+        organization: &OrganizationId,
+    ) -> Result<(), Rejection> {
         let dead = self.dead.load();
         let Some(dead) = dead.as_deref() else {
             return Ok(());
@@ -57,10 +61,19 @@ impl Revocations {
         if let Some(id) = principal.token_id() {
             targets.push(Target::Token(issuer, id.into()));
         }
-        let revoked = targets.iter().filter_map(|target| dead.get(target)).any(|revoked_at| {
-            principal.issued_at().is_none_or(|issued_at| issued_at <= *revoked_at)
-        });
-        if revoked { Err(Reason::Revoked.into()) } else { Ok(()) }
+        let revoked = targets
+            .iter()
+            .filter_map(|target| dead.get(target))
+            .any(|revoked_at| {
+                principal
+                    .issued_at()
+                    .is_none_or(|issued_at| issued_at <= *revoked_at)
+            });
+        if revoked {
+            Err(Reason::Revoked.into())
+        } else {
+            Ok(())
+        }
     }
 }
 

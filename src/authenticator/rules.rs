@@ -4,13 +4,15 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::tokens::unavailable;
 use super::decide::{Need, Waited};
+use super::tokens::unavailable;
 use crate::cache::{Known, Lifetime, Loader};
 use crate::clock::Clock;
 use crate::enrich::{DynEnricher, Enrichment, EnrichmentMode};
 use crate::ident::OrganizationId;
-use crate::policy::{ChangeListener, Denial, DenialRule, DynPolicyStore, OrganizationPolicy, PolicyStore};
+use crate::policy::{
+    ChangeListener, Denial, DenialRule, DynPolicyStore, OrganizationPolicy, PolicyStore,
+};
 use crate::principal::{Principal, PrincipalKey};
 use crate::rejection::{Reason, Rejection};
 
@@ -83,7 +85,11 @@ impl Rules {
     }
 
     /// The policy in force; `None` if the server has no policies.
-    pub(super) fn policy(&self, organization: &OrganizationId, waited: Waited) -> Result<Option<OrganizationPolicy>, Need> {
+    pub(super) fn policy(
+        &self,
+        organization: &OrganizationId,
+        waited: Waited,
+    ) -> Result<Option<OrganizationPolicy>, Need> {
         let Some((policies, _)) = &self.policies else {
             return Ok(None);
         };
@@ -117,11 +123,13 @@ impl Rules {
             Known::Unavailable { retry_after, cause } => match mode {
                 EnrichmentMode::Optional => return Ok(None),
                 EnrichmentMode::Required => {
-                    return Err(unavailable(Reason::EnrichmentUnavailable, retry_after, cause).into());
+                    return Err(
+                        unavailable(Reason::EnrichmentUnavailable, retry_after, cause).into(),
+                    );
                 }
             },
         };
-        if enrichment.user_facts().is_some_and(|user| !user.is_active()) {
+        if enrichment.user_facts().is_some_and(|user| !user.active) {
             return Err(Rejection::new(Reason::AccountInactive).into());
         }
         Ok(Some(enrichment))
@@ -130,25 +138,37 @@ impl Rules {
 
 fn policies_from(store: DynPolicyStore, clock: Arc<dyn Clock>) -> (Policies, ChangeListener) {
     let reader = store.clone();
-    let policies = Loader::new(POLICY, |_, fresh| fresh, clock, move |organization: OrganizationId| {
-        let reader = reader.clone();
-        async move {
-            let policy = reader.load(&organization).await?;
-            // Nothing stored means OAuth only (POL-3).
-            Ok(policy.unwrap_or_else(|| OrganizationPolicy::new(organization)))
-        }
-    });
+    let policies = Loader::new(
+        POLICY,
+        |_, fresh| fresh,
+        clock,
+        move |organization: OrganizationId| {
+            let reader = reader.clone();
+            async move {
+                let policy = reader.load(&organization).await?;
+                // Nothing stored means OAuth only (POL-3).
+                Ok(policy.unwrap_or_else(|| OrganizationPolicy::new(organization)))
+            }
+        },
+    );
     let behind = policies.clone();
     // Called before `put` returns: no request that starts then is decided on the old policy.
-    let listener = store.changes().on_change(move |organization| behind.invalidate(organization));
+    let listener = store
+        .changes()
+        .on_change(move |organization| behind.invalidate(organization));
     (policies, listener)
 }
 
 fn facts_from(enricher: DynEnricher, clock: Arc<dyn Clock>) -> Facts {
-    Loader::new(ENRICHMENT, |_, fresh| fresh, clock, move |wanted: Enriched| {
-        let enricher = enricher.clone();
-        async move { enricher.ask(wanted.principal, wanted.organization).await }
-    })
+    Loader::new(
+        ENRICHMENT,
+        |_, fresh| fresh,
+        clock,
+        move |wanted: Enriched| {
+            let enricher = enricher.clone();
+            async move { enricher.ask(wanted.principal, wanted.organization).await }
+        },
+    )
 }
 
 /// A policy's no as a refusal that leads to whoever can change it (POL-12).
@@ -174,7 +194,9 @@ pub(super) fn refusal(denial: &Denial, disabled_is_forbidden: bool) -> Rejection
     }
     if let DenialRule::Method { method, allowed } = denial.rule() {
         let allowed: Vec<&str> = allowed.iter().map(|method| method.name()).collect();
-        rejection = rejection.with_detail("auth_method", method.name()).with_detail("allowed_methods", allowed);
+        rejection = rejection
+            .with_detail("auth_method", method.name())
+            .with_detail("allowed_methods", allowed);
         if disabled_is_forbidden {
             rejection = rejection.as_forbidden();
         }

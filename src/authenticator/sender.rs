@@ -48,7 +48,8 @@ impl Senders {
         Sender {
             peer,
             address: client_address(peer, headers, &self.proxies),
-            in_the_clear: forwarded_proto(peer, headers, &self.proxies) == Some(ForwardedProto::Http),
+            in_the_clear: forwarded_proto(peer, headers, &self.proxies)
+                == Some(ForwardedProto::Http),
         }
     }
 }

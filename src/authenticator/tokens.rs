@@ -5,11 +5,13 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use http::HeaderName;
+use tokio::runtime::Handle;
 
 use super::decide::Need;
 use super::sender::Sender;
-use crate::api_token::verify::{Presentation, TokenFault, verify};
-use crate::api_token::{ApiTokens, TokenChange, TokenChanges, TokenId, TokenKind, TokenRecord};
+use crate::api_token::{
+    ApiTokens, TokenChange, TokenChanges, TokenFault, TokenId, TokenKind, TokenRecord,
+};
 use crate::cache::{Known, Lifetime, Loader};
 use crate::clock::{Clock, UnixTime};
 use crate::ident::OrganizationId;
@@ -38,7 +40,8 @@ pub(super) struct Tokens {
     changes: Mutex<TokenChanges>,
     /// The writes seen so far, compared with the writes announced.
     seen: AtomicU64,
-    authority: Arc<str>,
+    /// Tokens whose use was noted within the last minute.
+    noted: moka::sync::Cache<TokenId, ()>,
     pub(super) throttle: Throttle,
     pub(super) header: Option<HeaderName>,
 }
@@ -65,7 +68,13 @@ impl Tokens {
             capacity: CAPACITY,
         };
         let store = tokens.clone();
-        let fresh_for = |record: &Record, fresh| if record.is_some() { fresh } else { FRESH_UNKNOWN };
+        let fresh_for = |record: &Record, fresh| {
+            if record.is_some() {
+                fresh
+            } else {
+                FRESH_UNKNOWN
+            }
+        };
         Self {
             records: Loader::new(lifetime, fresh_for, clock, move |id: TokenId| {
                 let store = store.clone();
@@ -73,7 +82,10 @@ impl Tokens {
             }),
             changes: Mutex::new(tokens.subscribe()),
             seen: AtomicU64::new(tokens.writes()),
-            authority: tokens.authority_name().into(),
+            noted: moka::sync::Cache::builder()
+                .max_capacity(CAPACITY)
+                .time_to_live(Duration::from_secs(60))
+                .build(),
             tokens,
             throttle,
             header,
@@ -101,7 +113,9 @@ impl Tokens {
         self.check_throttle(sender, None)?;
         let basic = read_basic(credential).map_err(|fault| {
             self.throttle.record_failure(sender.address, None);
-            Rejection::new(Reason::MalformedBasic).with_message(fault.hint())
+            Rejection::new(Reason::MalformedBasic)
+                .with_note(fault.code())
+                .with_message(fault.hint())
         })?;
         let secret = basic.secret.expose();
         if self.recognise(secret) == Some(TokenKind::ServiceAccount) {
@@ -142,7 +156,11 @@ impl Tokens {
             // A damaged token never reaches the store; saying so tells nothing about any token.
             self.throttle.record_failure(sender.address, None);
             let rejection = Rejection::new(Reason::InvalidApiToken).with_note(error.to_string());
-            if error.is_ours() { rejection } else { rejection.with_detail("hint", not_ours_hint()) }
+            if error.is_ours() {
+                rejection
+            } else {
+                rejection.with_detail("hint", not_ours_hint())
+            }
         })?;
         self.check_throttle(sender, Some(presented.id().as_str()))?;
         self.forget_changed();
@@ -153,24 +171,44 @@ impl Tokens {
                 return Err(unavailable(Reason::StoreUnavailable, retry_after, cause).into());
             }
         };
-        let presentation = Presentation {
-            email,
-            local_part: self.tokens.local_part(),
-        };
-        verify(record.as_deref(), &presented, self.tokens.peppers(), now, presentation)
+        self.tokens
+            .judge(record.as_deref(), &presented, email, now)
             .map_err(|fault| self.refused(fault, sender, presented.id()))?;
-        // `verify` says yes only to a record.
+        // ``judge` says yes only to a record.
         let record = record.ok_or_else(|| Rejection::new(Reason::Internal))?;
+        self.note_use(&record, now);
         Ok(self.verified(record))
     }
 
+    /// `last_used`, at most once a minute for a token, in a task of its own, and lost if the store
+    /// does not answer: authentication needs no write (R20).
+    fn note_use(&self, record: &TokenRecord, now: UnixTime) {
+        let id = *record.id();
+        if self.noted.contains_key(&id) {
+            return;
+        }
+        self.noted.insert(id, ());
+        if let Ok(runtime) = Handle::try_current() {
+            let tokens = self.tokens.clone();
+            runtime.spawn(async move {
+                let touched = tokio::time::timeout(DEADLINE, tokens.touch(&[(id, now)])).await;
+                if !matches!(touched, Ok(Ok(()))) {
+                    tracing::debug!(target: "tower_mcp_auth::store", token = %id, "last use not noted");
+                }
+            });
+        }
+    }
+
     fn refused(&self, fault: TokenFault, sender: &Sender, id: &TokenId) -> Rejection {
-        self.throttle.record_failure(sender.address, Some(id.as_str()));
-        Rejection::new(Reason::InvalidApiToken).with_note(fault.name())
+        self.throttle
+            .record_failure(sender.address, Some(id.as_str()));
+        Rejection::new(Reason::InvalidApiToken).with_note(format!("{fault:?}"))
     }
 
     fn check_throttle(&self, sender: &Sender, id: Option<&str>) -> Result<(), Need> {
-        self.throttle.check(sender.address, id).map_err(|throttled| throttled_rejection(&throttled).into())
+        self.throttle
+            .check(sender.address, id)
+            .map_err(|throttled| throttled_rejection(&throttled).into())
     }
 
     /// Every write through `ApiTokens` of this process has been forgotten here when it returned.
@@ -193,11 +231,13 @@ impl Tokens {
         let owner = record.owner();
         let (kind, method) = match record.kind() {
             TokenKind::Personal => (PrincipalKind::User, AuthMethod::ApiToken),
-            TokenKind::ServiceAccount => (PrincipalKind::ServiceAccount, AuthMethod::ServiceAccountKey),
+            TokenKind::ServiceAccount => {
+                (PrincipalKind::ServiceAccount, AuthMethod::ServiceAccountKey)
+            }
         };
         let principal = Principal::new(Facts {
             kind,
-            issuer: self.authority.clone(),
+            issuer: self.tokens.issuer().clone(),
             subject: owner.subject().clone(),
             client: None,
             tenant: None,
@@ -229,7 +269,9 @@ fn not_ours_hint() -> &'static str {
 }
 
 fn wrong_scheme(message: &'static str) -> Need {
-    Rejection::new(Reason::WrongSchemeForToken).with_message(message).into()
+    Rejection::new(Reason::WrongSchemeForToken)
+        .with_message(message)
+        .into()
 }
 
 pub(super) fn unavailable(

@@ -9,6 +9,11 @@ use crate::context::AuthContext;
 use crate::rejection::Rejection;
 
 impl Authenticator {
+    /// Whether decisions are put on record.
+    pub(crate) fn audits(&self) -> bool {
+        self.0.shared.audit.is_some()
+    }
+
     /// When a decision began, for its record; nothing is measured without a sink.
     pub(crate) fn started(&self) -> Duration {
         match &self.0.shared.audit {
@@ -60,7 +65,11 @@ fn refused(now: crate::clock::UnixTime, rejection: &Rejection) -> AuditRecord {
         record.method = Some(method.name());
         record.organization = Some(AuditText::new(organization));
     }
-    if let Some(rule) = rejection.details().get("rule").and_then(|rule| rule.as_str()) {
+    if let Some(rule) = rejection
+        .details()
+        .get("rule")
+        .and_then(|rule| rule.as_str())
+    {
         let version = rejection.details().get("policy_version");
         let version = version.map(ToString::to_string).unwrap_or_default();
         record.policy = Some(AuditPolicy::new(&version, rule));

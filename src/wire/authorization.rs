@@ -14,13 +14,9 @@ pub(crate) enum Presented<'a> {
     /// `Bearer`, with its token68.
     Bearer(&'a str),
     /// `Basic`, with whatever follows: `wire::basic` says what is wrong with it.
-    Basic(
-        &'a str,
-    ),
+    Basic(&'a str),
     /// The line of the API key header: one word of printable ASCII.
-    ApiKey(
-        &'a str,
-    ),
+    ApiKey(&'a str),
 }
 
 /// Reads the credential of a request. `limit` is in bytes, over the whole header value.

@@ -21,6 +21,8 @@ fn principal(subject: &str, scopes: &ScopeSet) -> Principal {
         authenticated_at: None,
         authentication_class: None,
         token_id: Some("jti-1".into()),
+        email: None,
+        created_by: None,
         roles: Box::default(),
         groups: Box::default(),
         entitlements: Box::default(),
@@ -84,7 +86,7 @@ fn edge_08_a_grant_names_everybody_by_id() {
 
 #[test]
 fn edge_08_a_refusal_says_why_whatever_the_reason() {
-    for reason in Reason::ALL {
+    for &reason in Reason::ALL {
         let record = AuditRecord::refused(UnixTime::from_secs(0), &reason.into());
         let value = json(&record);
         assert_eq!(value["reason"], reason.code());

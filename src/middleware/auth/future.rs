@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -11,11 +12,11 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::service::{admit, refuse};
+use super::service::{admit, refuse_request};
 use crate::authenticator::Authenticator;
 use crate::context::AuthContext;
 use crate::rejection::Rejection;
-use crate::response::{RequestFacts, ResponseBody};
+use crate::response::ResponseBody;
 
 type Decision = Pin<Box<dyn Future<Output = Result<AuthContext, Rejection>> + Send>>;
 
@@ -43,10 +44,11 @@ pin_project! {
 }
 
 /// What a request needs once it has been decided.
-struct Waiting<S, ReqBody> {
-    service: S,
-    request: Request<ReqBody>,
-    auth: Authenticator,
+pub(super) struct Waiting<S, ReqBody> {
+    pub(super) service: S,
+    pub(super) request: Request<ReqBody>,
+    pub(super) auth: Authenticator,
+    pub(super) started: Duration,
 }
 
 impl<S, ReqBody> ResponseFuture<S, ReqBody>
@@ -67,20 +69,11 @@ where
         }
     }
 
-    pub(super) fn deciding(
-        decision: Decision,
-        service: S,
-        request: Request<ReqBody>,
-        auth: Authenticator,
-    ) -> Self {
+    pub(super) fn deciding(decision: Decision, waiting: Waiting<S, ReqBody>) -> Self {
         Self {
             state: State::Deciding {
                 decision,
-                waiting: Some(Waiting {
-                    service,
-                    request,
-                    auth,
-                }),
+                waiting: Some(waiting),
             },
         }
     }
@@ -127,15 +120,15 @@ where
     fn proceed(mut self, decided: Result<AuthContext, Rejection>) -> State<S, ReqBody, S::Future> {
         match decided {
             Ok(context) => {
-                admit(&mut self.request, context, self.auth.forwards_credential());
+                admit(&mut self.request, context, &self.auth, self.started);
                 State::Inner {
                     future: self.service.call(self.request),
                 }
             }
             Err(rejection) => {
-                let facts = RequestFacts::of(self.request.method(), self.request.headers());
+                let answer = refuse_request(&self.request, &rejection, &self.auth, self.started);
                 State::Answered {
-                    answer: Some(refuse(&rejection, self.auth.resource(), &facts)),
+                    answer: Some(answer),
                 }
             }
         }

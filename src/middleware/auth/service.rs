@@ -2,6 +2,7 @@
 
 use std::mem;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
@@ -9,8 +10,8 @@ use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, heade
 use http_body::Body;
 use tower_service::Service;
 
-use super::future::ResponseFuture;
-use crate::authenticator::{Authenticator, Begin};
+use super::future::{ResponseFuture, Waiting};
+use crate::authenticator::{Authenticator, Begin, Head};
 use crate::context::AuthContext;
 use crate::middleware::{metadata, origin};
 use crate::rejection::Rejection;
@@ -55,10 +56,11 @@ impl<S> McpAuth<S> {
             return Some(answer_preflight());
         }
         let rejection = origin::judge(resource, uri, headers).err()?;
-        Some(refuse(
+        Some(refuse_request(
+            request,
             &rejection,
-            resource,
-            &RequestFacts::of(method, headers),
+            &self.auth,
+            self.auth.started(),
         ))
     }
 }
@@ -80,15 +82,15 @@ where
         if let Some(answer) = self.answer_at_edge(&request) {
             return ResponseFuture::answered(answer);
         }
-        let begin = self.auth.begin(request.headers());
+        let started = self.auth.started();
+        let begin = self.auth.begin(head(&request));
         match begin {
             Begin::Decided(Ok(context)) => {
-                admit(&mut request, context, self.auth.forwards_credential());
+                admit(&mut request, context, &self.auth, started);
                 ResponseFuture::inner(self.inner.call(request))
             }
             Begin::Decided(Err(rejection)) => {
-                let facts = RequestFacts::of(request.method(), request.headers());
-                ResponseFuture::answered(refuse(&rejection, self.auth.resource(), &facts))
+                ResponseFuture::answered(refuse_request(&request, &rejection, &self.auth, started))
             }
             Begin::Pending(decision) => {
                 // The clone takes this service's place; the one that was polled ready goes with
@@ -96,16 +98,48 @@ where
                 // services").
                 let clone = self.inner.clone();
                 let ready = mem::replace(&mut self.inner, clone);
-                ResponseFuture::deciding(decision, ready, request, self.auth.clone())
+                let waiting = Waiting {
+                    service: ready,
+                    request,
+                    auth: self.auth.clone(),
+                    started,
+                };
+                ResponseFuture::deciding(decision, waiting)
             }
         }
     }
 }
 
+/// What a decision looks at.
+fn head<B>(request: &Request<B>) -> Head<'_> {
+    Head {
+        method: request.method(),
+        path: request.uri().path(),
+        headers: request.headers(),
+        extensions: request.extensions(),
+    }
+}
+
 /// Puts the evidence in and takes the credential out (MCP-21).
-pub(super) fn admit<B>(request: &mut Request<B>, context: AuthContext, forward: bool) {
-    for name in [AUTHORIZATION, DPOP] {
-        if !forward {
+pub(super) fn admit<B>(
+    request: &mut Request<B>,
+    context: AuthContext,
+    auth: &Authenticator,
+    started: Duration,
+) {
+    let id = auth
+        .audits()
+        .then(|| RequestFacts::of(request.method(), request.headers()).request_id);
+    auth.audit(head(request), Ok(&context), id.as_deref(), started);
+    for name in [
+        Some(AUTHORIZATION),
+        Some(DPOP),
+        auth.api_key_header().cloned(),
+    ]
+    .into_iter()
+    .flatten()
+    {
+        if !auth.forwards_credential() {
             request.headers_mut().remove(name);
         } else if let header::Entry::Occupied(mut lines) = request.headers_mut().entry(name) {
             lines.iter_mut().for_each(|line| line.set_sensitive(true));
@@ -115,17 +149,30 @@ pub(super) fn admit<B>(request: &mut Request<B>, context: AuthContext, forward: 
     request.extensions_mut().insert(context);
 }
 
-/// Logs a refusal for the operator and renders it for the client.
-pub(super) fn refuse(
+/// A request refused by its credential: on record, in the log, and as a response.
+pub(super) fn refuse_request<B>(
+    request: &Request<B>,
     rejection: &Rejection,
-    resource: &Resource,
-    facts: &RequestFacts,
+    auth: &Authenticator,
+    started: Duration,
 ) -> Response<Bytes> {
+    let facts = RequestFacts::of(request.method(), request.headers());
+    auth.audit(
+        head(request),
+        Err(rejection),
+        Some(&facts.request_id),
+        started,
+    );
+    refuse(rejection, auth.resource(), &facts)
+}
+
+/// Logs a refusal for the operator and renders it for the client.
+fn refuse(rejection: &Rejection, resource: &Resource, facts: &RequestFacts) -> Response<Bytes> {
     let (reason, note) = (rejection.reason().code(), rejection.note());
     let request_id = &facts.request_id;
     if let Some(cause) = rejection.cause() {
         tracing::warn!(reason, %request_id, cause = cause.report(), "request refused: a backend is out of reach");
-    } else if rejection.reason().status().is_server_error() {
+    } else if rejection.status().is_server_error() {
         tracing::error!(reason, %request_id, note, "request refused: internal failure");
     } else {
         tracing::debug!(reason, %request_id, note, "request refused");

@@ -14,21 +14,9 @@ pub(crate) enum Presented<'a> {
     /// `Bearer`, with its token68.
     Bearer(&'a str),
     /// `Basic`, with whatever follows: `wire::basic` says what is wrong with it.
-    Basic(
-        #[cfg_attr(
-            not(test),
-            expect(dead_code, reason = "read once the authenticator takes API tokens")
-        )]
-        &'a str,
-    ),
+    Basic(&'a str),
     /// The line of the API key header: one word of printable ASCII.
-    ApiKey(
-        #[cfg_attr(
-            not(test),
-            expect(dead_code, reason = "read once the authenticator takes API keys")
-        )]
-        &'a str,
-    ),
+    ApiKey(&'a str),
 }
 
 /// Reads the credential of a request. `limit` is in bytes, over the whole header value.
@@ -249,7 +237,10 @@ mod tests {
     #[test]
     fn keysa_01_the_api_key_header_counts_only_where_it_is_configured() {
         let line = (KEY, &b" mcps_abc "[..]);
-        assert_eq!(read_key(&[line.clone()]).unwrap(), "ApiKey(\"mcps_abc\")");
+        assert_eq!(
+            read_key(std::slice::from_ref(&line)).unwrap(),
+            "ApiKey(\"mcps_abc\")"
+        );
         let mut headers = HeaderMap::new();
         headers.append(KEY, HeaderValue::from_static("mcps_abc"));
         assert_eq!(read(&headers, 64, None), Err(Reason::MissingCredential));

@@ -131,6 +131,11 @@ struct Value {
 
 impl Enrichment {
     /// Nothing known yet.
+    ///
+    /// ```
+    /// # use tower_mcp_auth::enrich::Enrichment;
+    /// assert!(Enrichment::new().permitted().is_empty());
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self::default()

@@ -82,6 +82,12 @@ pub struct ThrottleSettings {
 impl ThrottleSettings {
     /// The defaults: per address 20 at once and 20 a minute, per credential 5 at once and 5 a
     /// minute, 100,000 entries per table.
+    ///
+    /// ```
+    /// # use tower_mcp_auth::throttle::ThrottleSettings;
+    /// let defaults = ThrottleSettings::new().per_address(20, 20).per_credential(5, 5);
+    /// assert_eq!(defaults, ThrottleSettings::new());
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self {

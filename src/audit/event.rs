@@ -24,7 +24,7 @@ pub enum AuditEvent {
     AuthThrottled,
     /// A request could not be judged, for a reason of ours: 500, 503.
     AuthUnavailable,
-    /// Records were lost before this one; [`AuditRecord::dropped`] says how many.
+    /// Records were lost before this one; [`AuditRecord::dropped`](super::AuditRecord::dropped) says how many.
     AuditDropped,
 }
 

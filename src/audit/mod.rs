@@ -113,3 +113,50 @@ impl AuditSink for TracingAudit {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::clock::UnixTime;
+    use crate::rejection::Reason;
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn t49_a_record_is_one_event_on_one_line() {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish();
+        let mut record = AuditRecord::refused(UnixTime::from_secs(0), &Reason::Expired.into());
+        record.request_id = Some("a\nforged\u{1b}[2J\u{202e}".into());
+        tracing::subscriber::with_default(subscriber, || TracingAudit::new().record(&record));
+        let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text}");
+        for part in [
+            " INFO tower_mcp_auth::audit: audit event=\"auth.fail\" outcome=\"refused\"",
+            "reason=\"expired\"",
+            "forged",
+        ] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+    }
+}

@@ -22,18 +22,33 @@ pub struct MemoryAudit(Arc<Mutex<Vec<AuditRecord>>>);
 
 impl MemoryAudit {
     /// Nothing recorded yet.
+    ///
+    /// ```
+    /// # use tower_mcp_auth::testing::MemoryAudit;
+    /// let audit = MemoryAudit::new();
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Every record so far, in the order of arrival.
+    ///
+    /// ```
+    /// # use tower_mcp_auth::testing::MemoryAudit;
+    /// assert!(MemoryAudit::new().records().is_empty());
+    /// ```
     #[must_use]
     pub fn records(&self) -> Vec<AuditRecord> {
         lock(&self.0).clone()
     }
 
     /// Every record so far; the sink starts anew.
+    ///
+    /// ```
+    /// # use tower_mcp_auth::testing::MemoryAudit;
+    /// assert!(MemoryAudit::new().take().is_empty());
+    /// ```
     #[must_use]
     pub fn take(&self) -> Vec<AuditRecord> {
         std::mem::take(&mut lock(&self.0))

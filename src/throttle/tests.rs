@@ -35,8 +35,8 @@ fn throttle(settings: &ThrottleSettings) -> (Throttle, Hand) {
     (Throttle::new(settings, Arc::new(clock.clone())), clock)
 }
 
-fn address(text: &str) -> Option<IpAddr> {
-    Some(text.parse().unwrap())
+fn address(text: &str) -> IpAddr {
+    text.parse().unwrap()
 }
 
 /// Fails until it is refused, at most `most` times; how often it failed, and the refusal.
@@ -47,12 +47,12 @@ fn fail(
     most: u32,
 ) -> (u32, Option<Throttled>) {
     for failures in 0..most {
-        if let Err(throttled) = throttle.check(address(from), token) {
+        if let Err(throttled) = throttle.check(Some(address(from)), token) {
             return (failures, Some(throttled));
         }
-        throttle.record_failure(address(from), token);
+        throttle.record_failure(Some(address(from)), token);
     }
-    (most, throttle.check(address(from), token).err())
+    (most, throttle.check(Some(address(from)), token).err())
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn edge_06_failures_of_an_address_are_limited_and_forgiven() {
     clock.advance(2);
     assert_eq!(
         throttle
-            .check(address("192.0.2.1"), None)
+            .check(Some(address("192.0.2.1")), None)
             .unwrap_err()
             .retry_after,
         Duration::from_secs(1)
@@ -83,7 +83,7 @@ fn edge_06_failures_with_one_token_are_limited_sooner() {
     assert_eq!(throttled.unwrap().retry_after, Duration::from_secs(12));
     // Another token behind the same address has its own limit, below the address's.
     assert_eq!(fail(&throttle, "192.0.2.1", Some("b"), 100).0, 5);
-    assert!(throttle.check(address("192.0.2.1"), None).is_ok());
+    assert!(throttle.check(Some(address("192.0.2.1")), None).is_ok());
     clock.advance(12);
     assert_eq!(fail(&throttle, "192.0.2.1", Some("a"), 100).0, 1);
 }
@@ -93,7 +93,11 @@ fn edge_06_success_is_free_and_resets_nothing() {
     let (throttle, _clock) = throttle(&ThrottleSettings::new());
     assert_eq!(fail(&throttle, "192.0.2.1", Some("a"), 4).0, 4);
     for _ in 0..1000 {
-        assert!(throttle.check(address("192.0.2.1"), Some("a")).is_ok());
+        assert!(
+            throttle
+                .check(Some(address("192.0.2.1")), Some("a"))
+                .is_ok()
+        );
     }
     assert_eq!(fail(&throttle, "192.0.2.1", Some("a"), 100).0, 1);
 }
@@ -113,7 +117,9 @@ fn edge_07_a_refusal_names_the_limit_that_takes_longest() {
             retry_after: Duration::from_secs(12),
         }
     );
-    let other = throttle.check(address("192.0.2.1"), Some("b")).unwrap_err();
+    let other = throttle
+        .check(Some(address("192.0.2.1")), Some("b"))
+        .unwrap_err();
     assert_eq!(other.limit, "failed_credentials_per_address");
     assert_eq!((other.burst, other.allowance), (5, 20));
 }
@@ -129,7 +135,11 @@ fn t29_the_owner_gets_in_while_somebody_else_fails_with_their_token() {
             100,
         );
     }
-    assert!(throttle.check(address("192.0.2.1"), Some("victim")).is_ok());
+    assert!(
+        throttle
+            .check(Some(address("192.0.2.1")), Some("victim"))
+            .is_ok()
+    );
 }
 
 #[test]
@@ -138,13 +148,21 @@ fn t28_an_ipv6_customer_is_one_address_and_a_mapped_ipv4_address_is_ipv4() {
     fail(&throttle, "2001:db8:1:2::1", None, 100);
     assert!(
         throttle
-            .check(address("2001:db8:1:2:ffff::9"), None)
+            .check(Some(address("2001:db8:1:2:ffff::9")), None)
             .is_err()
     );
-    assert!(throttle.check(address("2001:db8:1:3::1"), None).is_ok());
+    assert!(
+        throttle
+            .check(Some(address("2001:db8:1:3::1")), None)
+            .is_ok()
+    );
     fail(&throttle, "192.0.2.1", None, 100);
-    assert!(throttle.check(address("::ffff:192.0.2.1"), None).is_err());
-    assert!(throttle.check(address("192.0.2.2"), None).is_ok());
+    assert!(
+        throttle
+            .check(Some(address("::ffff:192.0.2.1")), None)
+            .is_err()
+    );
+    assert!(throttle.check(Some(address("192.0.2.2")), None).is_ok());
 }
 
 #[test]
@@ -158,7 +176,7 @@ fn edge_06_unknown_addresses_share_one_bucket_and_warn_once() {
             throttle.record_failure(None, None);
         }
         assert!(throttle.check(None, None).is_err());
-        assert!(throttle.check(address("192.0.2.1"), None).is_ok());
+        assert!(throttle.check(Some(address("192.0.2.1")), None).is_ok());
     });
     assert_eq!(*counted.0.lock().unwrap(), 1);
 }
@@ -199,7 +217,7 @@ fn t28_asking_remembers_nothing_and_forgiven_failures_are_forgotten() {
     for host in 0..=255 {
         assert!(
             throttle
-                .check(address(&format!("198.51.100.{host}")), Some("b"))
+                .check(Some(address(&format!("198.51.100.{host}"))), Some("b"))
                 .is_ok()
         );
     }
@@ -226,10 +244,11 @@ fn t28_a_flood_of_addresses_pushes_out_itself_and_not_the_ones_who_wait() {
         assert!(table.len() <= 1000);
     }
     assert_eq!(table.wait(0, rate, now), Duration::from_secs(3));
-    // And it is forgotten as soon as there is nothing left to remember.
-    table.charge(1, rate, now + WINDOW);
-    table.charge(1, rate, now + WINDOW);
-    assert_eq!(table.wait(0, rate, now + WINDOW), Duration::ZERO);
+    // Later failures clear away what there is nothing left to remember of.
+    for _ in 0..1000 {
+        table.charge(1, rate, now + WINDOW);
+    }
+    assert_eq!(table.len(), 1);
 }
 
 #[test]
@@ -299,7 +318,7 @@ proptest! {
     }
 
     #[test]
-    fn t28_a_table_keeps_to_its_bound_and_to_itself(failures in prop::collection::vec((0..30_u8, 0..4000_u64), 0..300)) {
+    fn t28_a_table_keeps_to_its_bound(failures in prop::collection::vec((0..30_u8, 0..4000_u64), 0..300)) {
         let rate = Rate::new(3, 20, WINDOW);
         let (mut table, mut now) = (Table::new(8), Duration::ZERO);
         for (key, milliseconds) in failures {

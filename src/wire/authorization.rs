@@ -237,7 +237,10 @@ mod tests {
     #[test]
     fn keysa_01_the_api_key_header_counts_only_where_it_is_configured() {
         let line = (KEY, &b" mcps_abc "[..]);
-        assert_eq!(read_key(&[line.clone()]).unwrap(), "ApiKey(\"mcps_abc\")");
+        assert_eq!(
+            read_key(std::slice::from_ref(&line)).unwrap(),
+            "ApiKey(\"mcps_abc\")"
+        );
         let mut headers = HeaderMap::new();
         headers.append(KEY, HeaderValue::from_static("mcps_abc"));
         assert_eq!(read(&headers, 64, None), Err(Reason::MissingCredential));

@@ -54,10 +54,7 @@ impl Network {
 
 fn parse(text: &str) -> Result<IpNet, &'static str> {
     const FORM: &str = "write an address or a range, e.g. 203.0.113.0/24 or 2001:db8::/32";
-    let network = match text.parse::<IpAddr>() {
-        Ok(address) => IpNet::from(address),
-        Err(_) => text.parse().map_err(|_| FORM)?,
-    };
+    let network = read(text).ok_or(FORM)?;
     let network = canonical(network);
     if network.prefix_len() == 0 {
         return Err(EVERYWHERE);
@@ -66,6 +63,18 @@ fn parse(text: &str) -> Result<IpNet, &'static str> {
         return Err("bits are set behind the prefix; write the first address of the range");
     }
     Ok(network)
+}
+
+/// By the standard library's reader of addresses: that of `ipnet` takes `010.0.0.0` for `10.0.0.0`,
+/// which others take for `8.0.0.0` (CVE-2021-29922).
+fn read(text: &str) -> Option<IpNet> {
+    let Some((address, length)) = text.split_once('/') else {
+        return text.parse::<IpAddr>().ok().map(IpNet::from);
+    };
+    let is_number = length.bytes().all(|byte| byte.is_ascii_digit())
+        && (length.len() == 1 || !length.starts_with('0'));
+    let length = is_number.then(|| length.parse().ok()).flatten()?;
+    IpNet::new(address.parse().ok()?, length).ok()
 }
 
 /// The IPv4 range that a range of IPv4-mapped addresses (RFC 4291 §2.5.5.2) means.

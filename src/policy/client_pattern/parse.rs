@@ -128,8 +128,8 @@ fn parse_label(text: &str) -> Result<Label, &'static str> {
         Some((before, rest)) => {
             let (inner, after) = rest.split_once('}').ok_or(BRACES)?;
             let joined = |name: &str| format!("{before}{name}{after}").into_boxed_str();
-            let several = inner.split(',').map(str::trim);
-            if inner.split(',').count() > MAX_ALTERNATIVES || several.clone().any(str::is_empty) {
+            let several = inner.split(',');
+            if several.clone().count() > MAX_ALTERNATIVES || several.clone().any(str::is_empty) {
                 return Err(BRACES);
             }
             several.map(joined).collect()

@@ -95,7 +95,7 @@ fn pol_11_hosts() {
             ],
         ),
         (
-            "https://app-{eu, us}1.example.{com,org}",
+            "https://app-{eu,us}1.example.{com,org}",
             &[
                 "https://app-eu1.example.com/",
                 "https://app-us1.example.org/",

@@ -31,9 +31,9 @@ fn tokens() -> (ApiTokens, ManualClock) {
 /// As the authenticator does it.
 async fn present(tokens: &ApiTokens, text: &str) -> Result<(), TokenFault> {
     let presented = tokens.format().parse(text).unwrap();
-    let record = tokens.look_up(&presented).await.unwrap();
+    let record = tokens.find(presented.id()).await.unwrap();
     let email = (presented.kind() == TokenKind::Personal).then_some("ada@x.io");
-    tokens.judge(record.as_ref(), &presented, email)
+    tokens.judge(record.as_ref(), &presented, email, tokens.now())
 }
 
 async fn problems_of(tokens: &ApiTokens, new: NewToken) -> Vec<Problem> {

@@ -122,9 +122,13 @@ impl Rejection {
         required: &ScopeSet,
     ) -> Self {
         let missing = granted.missing(required);
+        let credential = match reason {
+            Reason::InsufficientScope => "access token",
+            _ => "API token",
+        };
         Self {
             message: Some(
-                format!("This request needs {required}; the credential lacks {missing}").into(),
+                format!("This request needs {required}; the {credential} lacks {missing}").into(),
             ),
             required: required.clone(),
             missing,

@@ -158,7 +158,7 @@ fn signatures_boxes_and_clocks_stand_only_where_they_belong() {
         "Box::pin",
         &[
             "api_token/store.rs",
-            "authenticator/mod.rs",
+            "authenticator/",
             "enrich.rs",
             "fetch/mod.rs",
             "backend/",

@@ -147,10 +147,8 @@ where
             .get(key)
             .unwrap_or_else(|| self.0.cells.get_with_by_ref(key, || Arc::new(Cell::new())));
         let held = cell.held.load();
-        if let Some(held) = held.as_deref() {
-            if now < held.fresh_until {
-                return Known::Value(held.value.clone());
-            }
+        if let Some(held) = held.as_deref().filter(|held| now < held.fresh_until) {
+            return Known::Value(held.value.clone());
         }
         let usable = held.as_deref().filter(|held| now < held.usable_until);
         let state = cell.state();

@@ -12,7 +12,7 @@ use crate::api_token::TokenRecord;
 use crate::cache::LoadWait;
 use crate::clock::UnixTime;
 use crate::context::AuthContext;
-use crate::ident::OrganizationId;
+use crate::ident::{ClientId, OrganizationId};
 use crate::jose::compact::is_token_shaped;
 use crate::method::AuthMethod;
 use crate::oauth::jwt::{Attempt, Outcome, validate};
@@ -25,6 +25,10 @@ use crate::wire::authorization::{Presented, read};
 
 /// What a decision has waited for already. Nothing is waited for twice.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four waits, each granted once"
+)]
 pub(super) struct Waited {
     keys: bool,
     record: bool,
@@ -259,7 +263,7 @@ impl Inner {
         let principal = &proven.principal;
         let mut subject = PolicySubject::new(proven.method, now);
         subject.issuer = Some(principal.issuer());
-        subject.client = principal.client().map(|client| client.as_str());
+        subject.client = principal.client().map(ClientId::as_str);
         subject.tenant = principal.tenant();
         subject.address = sender.address;
         subject.credential_issued_at = principal.issued_at();

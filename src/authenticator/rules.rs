@@ -198,7 +198,7 @@ pub(super) fn refusal(denial: &Denial, disabled_is_forbidden: bool) -> Rejection
             .with_detail("auth_method", method.name())
             .with_detail("allowed_methods", allowed);
         if disabled_is_forbidden {
-            rejection = rejection.as_forbidden();
+            rejection = rejection.forbidding();
         }
     }
     rejection

@@ -4,3 +4,4 @@ pub(crate) mod claims;
 mod discovery;
 pub(crate) mod jwt;
 pub(crate) mod keys;
+mod times;

@@ -1,10 +1,11 @@
 //! A refusal as a value: what happened, and what the client may know of it.
 
+mod answer;
 mod reason;
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use http::StatusCode;
@@ -16,39 +17,50 @@ use crate::method::AuthMethod;
 use crate::principal::Principal;
 use crate::scope::ScopeSet;
 
+pub(crate) use answer::{Answer, ChallengeKind, GrpcCode};
 pub use reason::Reason;
-pub(crate) use reason::{Answer, ChallengeKind, GrpcCode};
 
 /// A refused request. Also put into the extensions of the answer, so that an outer layer can
 /// render its own body with `map_response`.
 #[derive(Clone, Debug)]
 pub struct Rejection {
     reason: Reason,
+    forbidden: bool,
     message: Option<Cow<'static, str>>,
     note: Option<Cow<'static, str>>,
+    more: Option<Box<More>>,
+}
+
+/// What most refusals have nothing of.
+#[derive(Clone, Debug, Default)]
+struct More {
     required: ScopeSet,
     missing: ScopeSet,
     retry_after: Option<Duration>,
     cause: Option<Arc<BackendError>>,
-    forbidden: bool,
     proven: Option<Arc<(Principal, OrganizationId, AuthMethod)>>,
     details: Map<String, Value>,
 }
+
+static NOTHING: LazyLock<More> = LazyLock::new(More::default);
 
 impl Rejection {
     pub(crate) fn new(reason: Reason) -> Self {
         Self {
             reason,
+            forbidden: false,
             message: None,
             note: None,
-            required: ScopeSet::empty(),
-            missing: ScopeSet::empty(),
-            retry_after: None,
-            cause: None,
-            forbidden: false,
-            proven: None,
-            details: Map::new(),
+            more: None,
         }
+    }
+
+    fn more(&self) -> &More {
+        self.more.as_deref().unwrap_or(&NOTHING)
+    }
+
+    fn more_mut(&mut self) -> &mut More {
+        self.more.get_or_insert_default()
     }
 
     /// A detail for the operator, such as the name of the claim. Never a claim's value.
@@ -64,24 +76,26 @@ impl Rejection {
     }
 
     pub(crate) fn with_retry_after(mut self, wait: Duration) -> Self {
-        self.retry_after = Some(wait);
+        self.more_mut().retry_after = Some(wait);
         self
     }
 
     pub(crate) fn with_cause(mut self, cause: Arc<BackendError>) -> Self {
-        self.cause = Some(cause);
+        self.more_mut().cause = Some(cause);
         self
     }
 
     /// A further member of the body: which rule, whom to ask.
     pub(crate) fn with_detail(mut self, member: &str, value: impl Into<Value>) -> Self {
-        self.details.insert(member.to_owned(), value.into());
+        self.more_mut()
+            .details
+            .insert(member.to_owned(), value.into());
         self
     }
 
     /// 403 without a challenge instead of 401 (POL-2): for operators whose clients should not start
     /// a login.
-    pub(crate) fn as_forbidden(mut self) -> Self {
+    pub(crate) fn forbidding(mut self) -> Self {
         self.forbidden = true;
         self
     }
@@ -93,12 +107,12 @@ impl Rejection {
         organization: OrganizationId,
         method: AuthMethod,
     ) -> Self {
-        self.proven = Some(Arc::new((principal, organization, method)));
+        self.more_mut().proven = Some(Arc::new((principal, organization, method)));
         self
     }
 
     pub(crate) fn proven(&self) -> Option<&(Principal, OrganizationId, AuthMethod)> {
-        self.proven.as_deref()
+        self.more().proven.as_deref()
     }
 
     /// This refusal's row of the table.
@@ -130,8 +144,11 @@ impl Rejection {
             message: Some(
                 format!("This request needs {required}; the {credential} lacks {missing}").into(),
             ),
-            required: required.clone(),
-            missing,
+            more: Some(Box::new(More {
+                required: required.clone(),
+                missing,
+                ..More::default()
+            })),
             ..Self::new(reason)
         }
     }
@@ -166,31 +183,31 @@ impl Rejection {
     /// Further members of the body, such as `help_url`, `rule` or `allowed_methods`.
     #[must_use]
     pub fn details(&self) -> &Map<String, Value> {
-        &self.details
+        &self.more().details
     }
 
     /// All scopes the request needs; empty unless the refusal is about scopes.
     #[must_use]
     pub fn required_scopes(&self) -> &ScopeSet {
-        &self.required
+        &self.more().required
     }
 
     /// Those of them the token lacks.
     #[must_use]
     pub fn missing_scopes(&self) -> &ScopeSet {
-        &self.missing
+        &self.more().missing
     }
 
     /// When trying again makes sense, for 503 answers.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
-        self.retry_after
+        self.more().retry_after
     }
 
     /// The failure of ours behind a 503, for the operator's log.
     #[must_use]
     pub fn cause(&self) -> Option<&BackendError> {
-        self.cause.as_deref()
+        self.more().cause.as_deref()
     }
 }
 
@@ -212,7 +229,8 @@ impl fmt::Display for Rejection {
 
 impl std::error::Error for Rejection {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.cause
+        self.more()
+            .cause
             .as_deref()
             .map(|cause| -> &(dyn std::error::Error + 'static) { cause })
     }

@@ -4,6 +4,10 @@ use std::fmt;
 
 use http::StatusCode;
 
+use super::answer::{
+    Answer, ChallengeKind, GrpcCode, bad_request, forbidden, invalid_token, unavailable,
+};
+
 /// Writes the enum, its codes and the list of all from one table, so that they cannot drift apart.
 macro_rules! reasons {
     ($($(#[$doc:meta])* $variant:ident = $code:literal,)*) => {
@@ -136,56 +140,6 @@ reasons! {
     Internal = "internal",
 }
 
-/// How a [`Reason`] is answered. One row of the table of answers.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
-    /// The `error` member of the body.
-    pub(crate) error: &'static str,
-    pub(crate) challenge: ChallengeKind,
-    pub(crate) grpc: GrpcCode,
-    /// What a person reads, in body and (where allowed) challenge.
-    pub(crate) message: &'static str,
-}
-
-/// Whether an answer carries a Bearer challenge, and with which `error`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ChallengeKind {
-    /// None: a new token could not help (SCP-7).
-    None,
-    /// `resource_metadata` and `scope`, no `error` (AUTH-7).
-    Plain,
-    /// `resource_metadata` and `error_description`, no `error`: for clients that never show a body,
-    /// the deliberate exception to AUTH-7.
-    Described,
-    /// With this `error` and an `error_description`.
-    Error(&'static str),
-}
-
-/// A gRPC status code (<https://grpc.io/docs/guides/status-codes/>).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum GrpcCode {
-    InvalidArgument,
-    PermissionDenied,
-    ResourceExhausted,
-    Internal,
-    Unavailable,
-    Unauthenticated,
-}
-
-impl GrpcCode {
-    pub(crate) const fn number(self) -> u8 {
-        match self {
-            Self::InvalidArgument => 3,
-            Self::PermissionDenied => 7,
-            Self::ResourceExhausted => 8,
-            Self::Internal => 13,
-            Self::Unavailable => 14,
-            Self::Unauthenticated => 16,
-        }
-    }
-}
-
 impl Reason {
     /// The `error` member of the body a client receives. Several reasons share one.
     #[must_use]
@@ -226,18 +180,6 @@ impl Reason {
                 grpc: GrpcCode::ResourceExhausted,
                 message: "The credential is longer than this server accepts.",
             },
-            Self::UnknownOrganization => forbidden(
-                "organization_unknown",
-                "The access token names no organization known to this server.",
-            ),
-            Self::OriginNotAllowed => forbidden(
-                "origin_not_allowed",
-                "This server does not accept browser requests from this origin.",
-            ),
-            Self::HostNotAllowed => forbidden(
-                "host_not_allowed",
-                "This server does not answer to the host name of the request.",
-            ),
             Self::InsufficientScope => Answer {
                 status: StatusCode::FORBIDDEN,
                 error: "insufficient_scope",
@@ -245,14 +187,6 @@ impl Reason {
                 grpc: GrpcCode::PermissionDenied,
                 message: "The access token lacks a scope that this request needs.",
             },
-            Self::IssuerUnavailable | Self::StoreUnavailable | Self::PolicyUnavailable => {
-                unavailable(
-                    "The credential cannot be checked right now. It may be good: keep it and try again.",
-                )
-            }
-            Self::EnrichmentUnavailable => unavailable(
-                "Facts about the user cannot be read right now. The credential may be good: keep it and try again.",
-            ),
             Self::MalformedBasic | Self::WrongSchemeForToken | Self::InvalidApiToken => Answer {
                 status: StatusCode::UNAUTHORIZED,
                 error: "invalid_credentials",
@@ -267,6 +201,32 @@ impl Reason {
                 grpc: GrpcCode::Unauthenticated,
                 message: "API token authentication is disabled for this organization; connect with OAuth 2.1 or ask an organization admin to enable it",
             },
+            Self::TooManyFailures => Answer {
+                status: StatusCode::TOO_MANY_REQUESTS,
+                error: "too_many_failures",
+                challenge: ChallengeKind::None,
+                grpc: GrpcCode::ResourceExhausted,
+                message: "Too many failed credentials from here. Wait, and check the credential before trying again.",
+            },
+            _ => self.answer_after_proof(),
+        }
+    }
+
+    /// The rows of rules about a good credential: 403, which a new one would not change.
+    const fn answer_after_proof(self) -> Answer {
+        match self {
+            Self::UnknownOrganization => forbidden(
+                "organization_unknown",
+                "The access token names no organization known to this server.",
+            ),
+            Self::OriginNotAllowed => forbidden(
+                "origin_not_allowed",
+                "This server does not accept browser requests from this origin.",
+            ),
+            Self::HostNotAllowed => forbidden(
+                "host_not_allowed",
+                "This server does not answer to the host name of the request.",
+            ),
             Self::InsecureTransport => forbidden(
                 "insecure_transport",
                 "API tokens are accepted over HTTPS only. This one was sent in the clear: revoke it and make a new one.",
@@ -303,13 +263,21 @@ impl Reason {
                 "account_inactive",
                 "This account is deactivated. Ask your admin.",
             ),
-            Self::TooManyFailures => Answer {
-                status: StatusCode::TOO_MANY_REQUESTS,
-                error: "too_many_failures",
-                challenge: ChallengeKind::None,
-                grpc: GrpcCode::ResourceExhausted,
-                message: "Too many failed credentials from here. Wait, and check the credential before trying again.",
-            },
+            _ => self.answer_for_outage(),
+        }
+    }
+
+    /// The rows of our own trouble; all other reasons are about the token itself.
+    const fn answer_for_outage(self) -> Answer {
+        match self {
+            Self::IssuerUnavailable | Self::StoreUnavailable | Self::PolicyUnavailable => {
+                unavailable(
+                    "The credential cannot be checked right now. It may be good: keep it and try again.",
+                )
+            }
+            Self::EnrichmentUnavailable => unavailable(
+                "Facts about the user cannot be read right now. The credential may be good: keep it and try again.",
+            ),
             Self::Internal => Answer {
                 status: StatusCode::INTERNAL_SERVER_ERROR,
                 error: "server_error",
@@ -350,46 +318,6 @@ impl Reason {
             }
             _ => "The access token is malformed",
         }
-    }
-}
-
-const fn bad_request(message: &'static str) -> Answer {
-    Answer {
-        status: StatusCode::BAD_REQUEST,
-        error: "invalid_request",
-        challenge: ChallengeKind::Error("invalid_request"),
-        grpc: GrpcCode::InvalidArgument,
-        message,
-    }
-}
-
-const fn unavailable(message: &'static str) -> Answer {
-    Answer {
-        status: StatusCode::SERVICE_UNAVAILABLE,
-        error: "temporarily_unavailable",
-        challenge: ChallengeKind::None,
-        grpc: GrpcCode::Unavailable,
-        message,
-    }
-}
-
-const fn forbidden(error: &'static str, message: &'static str) -> Answer {
-    Answer {
-        status: StatusCode::FORBIDDEN,
-        error,
-        challenge: ChallengeKind::None,
-        grpc: GrpcCode::PermissionDenied,
-        message,
-    }
-}
-
-const fn invalid_token(message: &'static str) -> Answer {
-    Answer {
-        status: StatusCode::UNAUTHORIZED,
-        error: "invalid_token",
-        challenge: ChallengeKind::Error("invalid_token"),
-        grpc: GrpcCode::Unauthenticated,
-        message,
     }
 }
 

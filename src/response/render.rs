@@ -68,7 +68,8 @@ fn challenge(answer: &Answer, rejection: &Rejection, resource: &Resource) -> Opt
     let none = ScopeSet::empty();
     let (error, scope) = match answer.challenge {
         ChallengeKind::None => return None,
-        ChallengeKind::Plain | ChallengeKind::Described => (None, resource.baseline_scopes()),
+        ChallengeKind::Plain => (None, resource.baseline_scopes()),
+        ChallengeKind::Described => (None, &none),
         ChallengeKind::Error(error) if rejection.reason() == Reason::InsufficientScope => {
             (Some(error), rejection.required_scopes())
         }

@@ -159,6 +159,7 @@ fn signatures_boxes_and_clocks_stand_only_where_they_belong() {
         &[
             "api_token/store.rs",
             "authenticator/",
+            "cache.rs",
             "enrich.rs",
             "fetch/mod.rs",
             "backend/",

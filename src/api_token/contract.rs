@@ -1,4 +1,5 @@
 //! What every [`ApiTokenStore`] must do, as tests that any store can run.
+#![expect(clippy::panic, reason = "a test ends by panicking")]
 
 use std::fmt::Debug;
 
@@ -94,7 +95,7 @@ fn organization(name: &str) -> OrganizationId {
 
 /// Ends the test.
 fn fail<T>(why: &str) -> T {
-    std::panic::panic_any(format!("the store: {why}"))
+    panic!("the store: {why}")
 }
 
 async fn found(store: &impl ApiTokenStore, id: &TokenId) -> TokenRecord {

@@ -549,7 +549,7 @@ async fn a_failing_look_up_does_not_spare_the_other_leaked_tokens() {
 }
 
 #[tokio::test]
-async fn a_stored_row_survives_json_and_nonsense_does_not() {
+async fn t31_a_stored_row_survives_json_and_nonsense_does_not() {
     let (tokens, _) = tokens();
     let issued = tokens
         .issue(wish().networks(["10.0.0.0/8"]).tenants(["t"]))
@@ -559,6 +559,13 @@ async fn a_stored_row_survives_json_and_nonsense_does_not() {
     let json = serde_json::to_string(&StoredToken::from(&rolled)).unwrap();
     let row: StoredToken = serde_json::from_str(&json).unwrap();
     assert_eq!(TokenRecord::try_from(row.clone()).unwrap(), rolled);
+    let mut immortal = row.clone();
+    immortal.expires_at = i64::MAX;
+    let life = TokenRecord::try_from(immortal)
+        .unwrap()
+        .expires_at()
+        .since(rolled.created_at());
+    assert_eq!(life, 365 * DAY);
     let edits: [(&str, fn(&mut StoredToken)); 14] = [
         ("id", |row| row.id.push('x')),
         ("kind", |row| row.kind = "admin".into()),

@@ -17,9 +17,11 @@ use crate::ident::{OrganizationId, Subject};
 /// The argument is an expression that yields a fresh, empty store; it may `.await`. The calling
 /// crate needs `tokio` with its features `macros` and `rt`. Call it once per module.
 ///
-/// ```ignore
-/// mod my_store {
-///     tower_mcp_auth::api_token_store_contract!(MyStore::connect(&fresh_database().await).await);
+/// ```
+/// mod memory_store {
+///     use tower_mcp_auth::api_token::MemoryStore;
+///
+///     tower_mcp_auth::api_token_store_contract!(MemoryStore::new());
 /// }
 /// ```
 #[macro_export]

@@ -6,6 +6,8 @@ use crate::error::Problem;
 use crate::ident::{OrganizationId, Subject};
 use crate::testing::ManualClock;
 
+type Edit = fn(&mut StoredToken);
+
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 fn wish() -> NewToken {
@@ -263,7 +265,7 @@ async fn a_roll_overlaps_as_long_as_asked_and_extends_nothing() {
         Some(clock.now().plus_secs(86_400))
     );
     assert_ne!(new.token.expose(), old.token.expose());
-    clock.advance(DAY - Duration::from_secs(1));
+    clock.advance(Duration::from_secs(86_399));
     for token in [&old, &new] {
         assert_eq!(present(&tokens, token.token.expose()).await, Ok(()));
     }
@@ -566,7 +568,7 @@ async fn t31_a_stored_row_survives_json_and_nonsense_does_not() {
         .expires_at()
         .since(rolled.created_at());
     assert_eq!(life, 365 * DAY);
-    let edits: [(&str, fn(&mut StoredToken)); 14] = [
+    let edits: [(&str, Edit); 14] = [
         ("id", |row| row.id.push('x')),
         ("kind", |row| row.kind = "admin".into()),
         ("email", |row| row.kind = "service_account".into()),

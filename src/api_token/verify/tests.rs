@@ -244,7 +244,8 @@ fn columns(record: &TokenRecord) -> Vec<String> {
                 .iter()
                 .filter_map(|b| b.as_u64()?.try_into().ok())
                 .collect();
-            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            let hex: Vec<_> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            let hex = hex.concat();
             let letters: String = bytes
                 .iter()
                 .map(|byte| char::from(b'0' + byte % 10))

@@ -40,7 +40,7 @@ impl ApiTokens {
         let mut problems = Problems::default();
         self.examine(&mut problems);
         let granted = new.examine(self.settings.max_lifetime, &mut problems);
-        let granted = problems.or(granted).map_err(IssueError::invalid)?;
+        let granted = problems.or(granted)?;
         let issued = self.make(granted).map_err(no_random_bytes)?;
         match self.store.insert(&issued.record).await? {
             Written::Done => {
@@ -69,7 +69,7 @@ impl ApiTokens {
             let remedy = "two secrets are valid for 24 hours at most";
             problems.add("overlap", format!("{overlap:?}"), remedy);
         }
-        problems.or(Some(())).map_err(IssueError::invalid)?;
+        problems.or(Some(()))?;
         let now = self.now();
         let old = self.store.find(id).await?.ok_or(IssueError::Unknown)?;
         if !old.is_alive(now) {

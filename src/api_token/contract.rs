@@ -1,4 +1,5 @@
 //! What every [`ApiTokenStore`] must do, as tests that any store can run.
+#![expect(clippy::panic, reason = "a test ends by panicking")]
 
 use std::fmt::Debug;
 
@@ -16,9 +17,11 @@ use crate::ident::{OrganizationId, Subject};
 /// The argument is an expression that yields a fresh, empty store; it may `.await`. The calling
 /// crate needs `tokio` with its features `macros` and `rt`. Call it once per module.
 ///
-/// ```ignore
-/// mod my_store {
-///     tower_mcp_auth::api_token_store_contract!(MyStore::connect(&fresh_database().await).await);
+/// ```
+/// mod memory_store {
+///     use tower_mcp_auth::api_token::MemoryStore;
+///
+///     tower_mcp_auth::api_token_store_contract!(MemoryStore::new());
 /// }
 /// ```
 #[macro_export]
@@ -94,7 +97,7 @@ fn organization(name: &str) -> OrganizationId {
 
 /// Ends the test.
 fn fail<T>(why: &str) -> T {
-    std::panic::panic_any(format!("the store: {why}"))
+    panic!("the store: {why}")
 }
 
 async fn found(store: &impl ApiTokenStore, id: &TokenId) -> TokenRecord {

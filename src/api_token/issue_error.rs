@@ -21,8 +21,8 @@ pub enum IssueError {
     Backend(BackendError),
 }
 
-impl IssueError {
-    pub(super) fn invalid(error: ConfigError) -> Self {
+impl From<ConfigError> for IssueError {
+    fn from(error: ConfigError) -> Self {
         Self::Invalid(error.problems().to_vec())
     }
 }

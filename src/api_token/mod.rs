@@ -143,9 +143,10 @@ impl ApiTokens {
     #[must_use]
     pub fn brand(self, brand: impl AsRef<str>) -> Self {
         let brand = brand.as_ref();
-        self.with(|settings| match TokenFormat::new(brand) {
-            Some(format) => settings.format = format,
-            None => {
+        self.with(|settings| {
+            if let Some(format) = TokenFormat::new(brand) {
+                settings.format = format;
+            } else {
                 let remedy = "a brand is 2 to 8 lower-case ASCII letters";
                 settings.problems.add("api_tokens.brand", brand, remedy);
             }

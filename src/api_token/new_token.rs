@@ -17,6 +17,8 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 const DEFAULT_LIFETIME: Duration = DAY.saturating_mul(90);
 /// No token lives longer (T31).
 pub(super) const MAX_LIFETIME: Duration = DAY.saturating_mul(365);
+/// The same, in seconds.
+pub(super) const MAX_LIFETIME_SECS: i64 = 365 * 24 * 3600;
 /// Longest name, in characters.
 const MAX_NAME: usize = 200;
 /// Most networks, and most sites, of one token.
@@ -182,23 +184,16 @@ impl NewToken {
         let scopes = self.examine_scopes(problems);
         let networks = examine_networks(&self.networks, problems);
         let tenants = examine_tenants(&self.tenants, problems);
-        let email = self.examine_email(problems);
+        let owner = self.examine_owner(problems);
         let created_by = self.examine_creator(problems);
         let organization = OrganizationId::new(&self.organization);
         if organization.is_none() {
             problems.add("organization", &self.organization, IDENTIFIER);
         }
-        let owner = Subject::new(&self.owner);
-        if owner.is_none() {
-            problems.add("owner", &self.owner, IDENTIFIER);
-        }
         Some(Granted {
             kind: self.kind,
             organization: organization?,
-            owner: Owner {
-                subject: owner?,
-                email: email?,
-            },
+            owner: owner?,
             name: self.name,
             created_by: created_by?,
             scopes: scopes?,
@@ -243,17 +238,21 @@ impl NewToken {
         None
     }
 
-    /// `Some(None)` for a service account.
-    fn examine_email(&self, problems: &mut Problems) -> Option<Option<Email>> {
-        let Some(text) = &self.email else {
-            return Some(None);
-        };
-        let email = Email::new(text);
-        if email.is_none() {
+    fn examine_owner(&self, problems: &mut Problems) -> Option<Owner> {
+        let subject = Subject::new(&self.owner);
+        if subject.is_none() {
+            problems.add("owner", &self.owner, IDENTIFIER);
+        }
+        let email = self.email.as_deref().map(Email::new);
+        if let (Some(text), Some(None)) = (&self.email, &email) {
             let remedy = "not one plain address; write an internationalized domain as xn--…";
             problems.add("email", text, remedy);
+            return None;
         }
-        email.map(Some)
+        Some(Owner {
+            subject: subject?,
+            email: email.flatten(),
+        })
     }
 
     fn examine_creator(&self, problems: &mut Problems) -> Option<Subject> {

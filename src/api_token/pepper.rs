@@ -86,7 +86,7 @@ impl Pepper {
 ///
 /// A pepper is the difference between a leaked database and leaked credentials: keep it in a
 /// secret manager, never next to the tokens. A token whose pepper is gone cannot be verified any
-/// more.
+/// more. Wiped when the last clone is dropped; what a computation leaves on the stack is not.
 ///
 /// # Rotation
 ///
@@ -224,11 +224,8 @@ mod tests {
     use super::*;
 
     fn hex(bytes: impl AsRef<[u8]>) -> String {
-        bytes
-            .as_ref()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        let digits: Vec<_> = bytes.as_ref().iter().map(|b| format!("{b:02x}")).collect();
+        digits.concat()
     }
 
     #[test]

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::email::Email;
 use super::format::{TokenId, TokenKind};
+use super::new_token::MAX_LIFETIME_SECS;
 use super::pepper::PepperId;
 use super::record::{Owner, Previous, Sealed, TokenRecord};
 use crate::clock::UnixTime;
@@ -53,7 +54,8 @@ pub struct StoredToken {
     pub tenants: Vec<String>,
     /// When it was issued.
     pub created_at: i64,
-    /// From when it is not accepted. Never absent.
+    /// From when it is not accepted. Never absent; more than 365 days after `created_at`, as in
+    /// rows that came from elsewhere, counts as 365 days (T31).
     pub expires_at: i64,
     /// Since when it is revoked.
     pub revoked_at: Option<i64>,
@@ -130,6 +132,7 @@ impl TryFrom<StoredToken> for TokenRecord {
         if stored.expires_at <= stored.created_at {
             return Err(wrong("expires_at"));
         }
+        let longest = stored.created_at.saturating_add(MAX_LIFETIME_SECS);
         let subject = |text: &str, field| Subject::new(text).ok_or_else(|| wrong(field));
         let email = stored.email.as_deref().map(Email::new);
         let scopes = ScopeSet::parse(&stored.scopes).filter(|scopes| !scopes.is_empty());
@@ -155,7 +158,7 @@ impl TryFrom<StoredToken> for TokenRecord {
                 .ok_or_else(|| wrong("networks"))?,
             tenants: all(&stored.tenants, TenantId::new).ok_or_else(|| wrong("tenants"))?,
             created_at: UnixTime::from_secs(stored.created_at),
-            expires_at: UnixTime::from_secs(stored.expires_at),
+            expires_at: UnixTime::from_secs(stored.expires_at.min(longest)),
             revoked_at: stored.revoked_at.map(UnixTime::from_secs),
             owner_active: stored.owner_active,
             last_used: stored.last_used.map(UnixTime::from_secs),

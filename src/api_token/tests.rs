@@ -6,6 +6,8 @@ use crate::error::Problem;
 use crate::ident::{OrganizationId, Subject};
 use crate::testing::ManualClock;
 
+type Edit = fn(&mut StoredToken);
+
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 fn wish() -> NewToken {
@@ -263,7 +265,7 @@ async fn a_roll_overlaps_as_long_as_asked_and_extends_nothing() {
         Some(clock.now().plus_secs(86_400))
     );
     assert_ne!(new.token.expose(), old.token.expose());
-    clock.advance(DAY - Duration::from_secs(1));
+    clock.advance(Duration::from_secs(86_399));
     for token in [&old, &new] {
         assert_eq!(present(&tokens, token.token.expose()).await, Ok(()));
     }
@@ -549,7 +551,7 @@ async fn a_failing_look_up_does_not_spare_the_other_leaked_tokens() {
 }
 
 #[tokio::test]
-async fn a_stored_row_survives_json_and_nonsense_does_not() {
+async fn t31_a_stored_row_survives_json_and_nonsense_does_not() {
     let (tokens, _) = tokens();
     let issued = tokens
         .issue(wish().networks(["10.0.0.0/8"]).tenants(["t"]))
@@ -559,7 +561,14 @@ async fn a_stored_row_survives_json_and_nonsense_does_not() {
     let json = serde_json::to_string(&StoredToken::from(&rolled)).unwrap();
     let row: StoredToken = serde_json::from_str(&json).unwrap();
     assert_eq!(TokenRecord::try_from(row.clone()).unwrap(), rolled);
-    let edits: [(&str, fn(&mut StoredToken)); 14] = [
+    let mut immortal = row.clone();
+    immortal.expires_at = i64::MAX;
+    let life = TokenRecord::try_from(immortal)
+        .unwrap()
+        .expires_at()
+        .since(rolled.created_at());
+    assert_eq!(life, 365 * DAY);
+    let edits: [(&str, Edit); 14] = [
         ("id", |row| row.id.push('x')),
         ("kind", |row| row.kind = "admin".into()),
         ("email", |row| row.kind = "service_account".into()),

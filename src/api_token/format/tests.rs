@@ -194,7 +194,7 @@ fn random_characters_are_unbiased_by_rejection() {
     };
     fill_base62(&mut out, source).unwrap();
     for character in ALPHABET {
-        let count = out.iter().filter(|byte| *byte == character).count();
+        let count = out.split(|byte| byte == character).count() - 1;
         assert_eq!(count, 16, "{}", char::from(*character));
     }
     assert_eq!(fill_base62(&mut out, |_: &mut [u8]| Err("dry")), Err("dry"));

@@ -167,6 +167,15 @@ fn bas_07_a_personal_token_needs_its_address_and_a_key_takes_none() {
 }
 
 #[test]
+fn a_personal_record_without_an_address_is_good_for_nobody() {
+    let mut case = personal();
+    case.record.owner.email = None;
+    for email in [Some("ada@x.io"), Some(""), None] {
+        assert_eq!(case.judge_as(NOW, email), Err(TokenFault::WrongEmail));
+    }
+}
+
+#[test]
 fn bas_08_the_local_part_folds_only_by_the_knob() {
     let case = personal();
     let judge = |email, local_part| {
@@ -227,6 +236,9 @@ fn a_new_pepper_signs_while_the_old_one_still_checks() {
     // The operator took the old one away too early.
     case.peppers = Peppers::new("two", [3, 4].repeat(16));
     assert_eq!(case.judge(), Err(TokenFault::PepperGone));
+    // The same bytes under another name are another pepper.
+    case.peppers = Peppers::new("two", b"0123456789abcdef0123456789abcdef");
+    assert_eq!(case.judge(), Err(TokenFault::PepperGone));
     // The same id with other bytes.
     case.peppers = Peppers::new("one", [3, 4].repeat(16));
     assert_eq!(case.judge(), Err(TokenFault::WrongSecret));
@@ -244,7 +256,8 @@ fn columns(record: &TokenRecord) -> Vec<String> {
                 .iter()
                 .filter_map(|b| b.as_u64()?.try_into().ok())
                 .collect();
-            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            let hex: Vec<_> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            let hex = hex.concat();
             let letters: String = bytes
                 .iter()
                 .map(|byte| char::from(b'0' + byte % 10))

@@ -70,7 +70,7 @@ impl Rules {
         clock: &Arc<dyn Clock>,
     ) -> Self {
         Self {
-            policies: policies.map(|store| policies_from(store, clock.clone())),
+            policies: policies.map(|store| policies_from(&store, clock.clone())),
             facts: enricher.map(|(enricher, mode)| (facts_from(enricher, clock.clone()), mode)),
         }
     }
@@ -136,7 +136,7 @@ impl Rules {
     }
 }
 
-fn policies_from(store: DynPolicyStore, clock: Arc<dyn Clock>) -> (Policies, ChangeListener) {
+fn policies_from(store: &DynPolicyStore, clock: Arc<dyn Clock>) -> (Policies, ChangeListener) {
     let reader = store.clone();
     let policies = Loader::new(
         POLICY,

@@ -35,7 +35,7 @@ type Record = Option<Arc<TokenRecord>>;
 
 /// What is needed to judge API tokens.
 pub(super) struct Tokens {
-    tokens: ApiTokens,
+    issued: ApiTokens,
     records: Loader<TokenId, Record>,
     changes: Mutex<TokenChanges>,
     /// The writes seen so far, compared with the writes announced.
@@ -86,7 +86,7 @@ impl Tokens {
                 .max_capacity(CAPACITY)
                 .time_to_live(Duration::from_secs(60))
                 .build(),
-            tokens,
+            issued: tokens,
             throttle,
             header,
         }
@@ -98,7 +98,7 @@ impl Tokens {
 
     /// Which kind of API token a Bearer credential is, by its prefix alone (JWT-1).
     pub(super) fn recognise(&self, credential: &str) -> Option<TokenKind> {
-        self.tokens.format().recognise(credential)
+        self.issued.format().recognise(credential)
     }
 
     /// A personal API token: `Basic base64(email:api_token)`.
@@ -152,7 +152,7 @@ impl Tokens {
         if sender.in_the_clear {
             return Err(Rejection::new(Reason::InsecureTransport).into());
         }
-        let presented = self.tokens.format().parse(text).map_err(|error| {
+        let presented = self.issued.format().parse(text).map_err(|error| {
             // A damaged token never reaches the store; saying so tells nothing about any token.
             self.throttle.record_failure(sender.address, None);
             let rejection = Rejection::new(Reason::InvalidApiToken).with_note(error.to_string());
@@ -171,7 +171,7 @@ impl Tokens {
                 return Err(unavailable(Reason::StoreUnavailable, retry_after, cause).into());
             }
         };
-        self.tokens
+        self.issued
             .judge(record.as_deref(), &presented, email, now)
             .map_err(|fault| self.refused(fault, sender, presented.id()))?;
         // ``judge` says yes only to a record.
@@ -189,7 +189,7 @@ impl Tokens {
         }
         self.noted.insert(id, ());
         if let Ok(runtime) = Handle::try_current() {
-            let tokens = self.tokens.clone();
+            let tokens = self.issued.clone();
             runtime.spawn(async move {
                 let touched = tokio::time::timeout(DEADLINE, tokens.touch(&[(id, now)])).await;
                 if !matches!(touched, Ok(Ok(()))) {
@@ -213,7 +213,7 @@ impl Tokens {
 
     /// Every write through `ApiTokens` of this process has been forgotten here when it returned.
     fn forget_changed(&self) {
-        let writes = self.tokens.writes();
+        let writes = self.issued.writes();
         if self.seen.load(Ordering::Acquire) == writes {
             return;
         }
@@ -237,7 +237,7 @@ impl Tokens {
         };
         let principal = Principal::new(Facts {
             kind,
-            issuer: self.tokens.issuer().clone(),
+            issuer: self.issued.issuer().clone(),
             subject: owner.subject().clone(),
             client: None,
             tenant: None,

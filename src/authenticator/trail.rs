@@ -78,9 +78,9 @@ fn refused(now: crate::clock::UnixTime, rejection: &Rejection) -> AuditRecord {
 }
 
 fn net(sender: &Sender) -> AuditNet {
-    let mut net = AuditNet::default();
-    net.peer = sender.peer;
-    net.client = sender.address;
-    net.via_trusted_proxy = sender.peer.is_some() && sender.peer != sender.address;
-    net
+    AuditNet {
+        peer: sender.peer,
+        client: sender.address,
+        via_trusted_proxy: sender.peer.is_some() && sender.peer != sender.address,
+    }
 }

@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 
-/// How a [`Reason`] is answered. One row of the table of answers.
+/// How a [`Reason`](super::Reason) is answered. One row of the table of answers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,

@@ -118,58 +118,64 @@ impl TryFrom<StoredToken> for TokenRecord {
     ///
     /// [`BackendError`] naming the field that cannot be what [`ApiTokens`](super::ApiTokens) wrote.
     fn try_from(stored: StoredToken) -> Result<Self, BackendError> {
-        let wrong = |field: &str| {
+        read(&stored).map_err(|field| {
             let id: String = stored.id.chars().take(16).collect();
             BackendError::new(format!("stored API token {id:?}: unusable `{field}`"))
-        };
-        let kind = TokenKind::from_name(&stored.kind).ok_or_else(|| wrong("kind"))?;
-        if stored.email.is_some() != (kind == TokenKind::Personal) {
-            return Err(wrong("email"));
-        }
-        if stored.version < 1 {
-            return Err(wrong("version"));
-        }
-        if stored.expires_at <= stored.created_at {
-            return Err(wrong("expires_at"));
-        }
-        let longest = stored.created_at.saturating_add(MAX_LIFETIME_SECS);
-        let subject = |text: &str, field| Subject::new(text).ok_or_else(|| wrong(field));
-        let email = stored.email.as_deref().map(Email::new);
-        let scopes = ScopeSet::parse(&stored.scopes).filter(|scopes| !scopes.is_empty());
-        Ok(Self {
-            id: TokenId::new(&stored.id).ok_or_else(|| wrong("id"))?,
-            kind,
-            organization: OrganizationId::new(&stored.organization)
-                .ok_or_else(|| wrong("organization"))?,
-            owner: Owner {
-                subject: subject(&stored.owner, "owner")?,
-                email: email
-                    .map(|email| email.ok_or_else(|| wrong("email")))
-                    .transpose()?,
-            },
-            created_by: subject(&stored.created_by, "created_by")?,
-            current: Sealed {
-                pepper: PepperId::new(&stored.pepper).ok_or_else(|| wrong("pepper"))?,
-                verifier: stored.verifier,
-            },
-            previous: previous(&stored).map_err(|()| wrong("previous_verifier"))?,
-            scopes: scopes.ok_or_else(|| wrong("scopes"))?,
-            networks: all(&stored.networks, |text| text.parse::<IpNet>().ok())
-                .ok_or_else(|| wrong("networks"))?,
-            tenants: all(&stored.tenants, TenantId::new).ok_or_else(|| wrong("tenants"))?,
-            created_at: UnixTime::from_secs(stored.created_at),
-            expires_at: UnixTime::from_secs(stored.expires_at.min(longest)),
-            revoked_at: stored.revoked_at.map(UnixTime::from_secs),
-            owner_active: stored.owner_active,
-            last_used: stored.last_used.map(UnixTime::from_secs),
-            version: stored.version,
-            name: stored.name,
         })
     }
 }
 
+/// The record, or the name of the field that cannot be.
+fn read(stored: &StoredToken) -> Result<TokenRecord, &'static str> {
+    let kind = TokenKind::from_name(&stored.kind).ok_or("kind")?;
+    if stored.version < 1 {
+        return Err("version");
+    }
+    if stored.expires_at <= stored.created_at {
+        return Err("expires_at");
+    }
+    let longest = stored.created_at.saturating_add(MAX_LIFETIME_SECS);
+    let scopes = ScopeSet::parse(&stored.scopes).filter(|scopes| !scopes.is_empty());
+    let networks = all(&stored.networks, |text| text.parse::<IpNet>().ok());
+    Ok(TokenRecord {
+        id: TokenId::new(&stored.id).ok_or("id")?,
+        kind,
+        organization: OrganizationId::new(&stored.organization).ok_or("organization")?,
+        owner: owner(stored, kind)?,
+        created_by: Subject::new(&stored.created_by).ok_or("created_by")?,
+        current: Sealed {
+            pepper: PepperId::new(&stored.pepper).ok_or("pepper")?,
+            verifier: stored.verifier,
+        },
+        previous: previous(stored)?,
+        scopes: scopes.ok_or("scopes")?,
+        networks: networks.ok_or("networks")?,
+        tenants: all(&stored.tenants, TenantId::new).ok_or("tenants")?,
+        created_at: UnixTime::from_secs(stored.created_at),
+        expires_at: UnixTime::from_secs(stored.expires_at.min(longest)),
+        revoked_at: stored.revoked_at.map(UnixTime::from_secs),
+        owner_active: stored.owner_active,
+        last_used: stored.last_used.map(UnixTime::from_secs),
+        version: stored.version,
+        name: stored.name.clone(),
+    })
+}
+
+/// A person with an address, or a service account without.
+fn owner(stored: &StoredToken, kind: TokenKind) -> Result<Owner, &'static str> {
+    let email = match (kind, stored.email.as_deref()) {
+        (TokenKind::Personal, Some(text)) => Some(Email::new(text).ok_or("email")?),
+        (TokenKind::ServiceAccount, None) => None,
+        _ => return Err("email"),
+    };
+    Ok(Owner {
+        subject: Subject::new(&stored.owner).ok_or("owner")?,
+        email,
+    })
+}
+
 /// All three columns, or none of them.
-fn previous(stored: &StoredToken) -> Result<Option<Previous>, ()> {
+fn previous(stored: &StoredToken) -> Result<Option<Previous>, &'static str> {
     let columns = (
         stored.previous_verifier,
         stored.previous_pepper.as_deref(),
@@ -179,12 +185,12 @@ fn previous(stored: &StoredToken) -> Result<Option<Previous>, ()> {
         (None, None, None) => Ok(None),
         (Some(verifier), Some(pepper), Some(until)) => Ok(Some(Previous {
             sealed: Sealed {
-                pepper: PepperId::new(pepper).ok_or(())?,
+                pepper: PepperId::new(pepper).ok_or("previous_pepper")?,
                 verifier,
             },
             valid_until: UnixTime::from_secs(until),
         })),
-        _ => Err(()),
+        _ => Err("previous_verifier"),
     }
 }
 

@@ -30,9 +30,14 @@ pub enum PrincipalKind {
 pub struct PrincipalKey(Arc<str>);
 
 impl PrincipalKey {
-    fn new(issuer: &str, subject: &Subject) -> Self {
+    fn new(kind: PrincipalKind, issuer: &str, subject: &Subject) -> Self {
+        // A service account is nobody's login, whatever it is called.
+        let mark = match kind {
+            PrincipalKind::ServiceAccount => "service-account:",
+            PrincipalKind::User | PrincipalKind::Client => "",
+        };
         // The length makes the pair unambiguous whatever the two contain.
-        Self(format!("{}:{issuer}{subject}", issuer.len()).into())
+        Self(format!("{mark}{}:{issuer}{subject}", issuer.len()).into())
     }
 
     /// The text of the key.
@@ -191,7 +196,7 @@ impl Principal {
     /// A name for this principal that is the same for every token of theirs.
     #[must_use]
     pub fn key(&self) -> PrincipalKey {
-        PrincipalKey::new(&self.0.issuer, &self.0.subject)
+        PrincipalKey::new(self.0.kind, &self.0.issuer, &self.0.subject)
     }
 }
 
@@ -216,7 +221,14 @@ mod tests {
 
     #[test]
     fn mcp_19_the_key_separates_issuer_from_subject() {
-        let key = |issuer, subject| PrincipalKey::new(issuer, &Subject::new(subject).unwrap());
+        let key_of = |kind, issuer, subject| {
+            PrincipalKey::new(kind, issuer, &Subject::new(subject).unwrap())
+        };
+        let key = |issuer, subject| key_of(PrincipalKind::User, issuer, subject);
+        assert_ne!(
+            key("a", "b"),
+            key_of(PrincipalKind::ServiceAccount, "a", "b")
+        );
         assert_ne!(key("https://a", "b"), key("https://", "ab"));
         assert_eq!(key("https://a", "b"), key("https://a", "b"));
     }

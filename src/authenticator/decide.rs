@@ -2,13 +2,13 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName};
 
 use super::sender::Sender;
-use super::tokens::{Tokens, Verified};
+use super::tokens::{Held, Tokens};
 use super::{Inner, rules};
-use crate::api_token::TokenRecord;
 use crate::cache::LoadWait;
 use crate::clock::UnixTime;
 use crate::context::AuthContext;
@@ -115,7 +115,7 @@ struct Proven {
     organization: OrganizationId,
     method: AuthMethod,
     /// The record of an API token, whose own limits apply too.
-    token: Option<std::sync::Arc<TokenRecord>>,
+    token: Option<Arc<Held>>,
 }
 
 impl Inner {
@@ -301,7 +301,7 @@ fn check_networks(proven: &Proven, sender: &Sender) -> Result<(), Rejection> {
     let Some(token) = &proven.token else {
         return Ok(());
     };
-    let networks = token.networks();
+    let networks = token.record.networks();
     let inside = |address| networks.iter().any(|network| network.contains(&address));
     if networks.is_empty() || sender.address.is_some_and(inside) {
         return Ok(());
@@ -311,13 +311,13 @@ fn check_networks(proven: &Proven, sender: &Sender) -> Result<(), Rejection> {
         .with_detail("rule", "token_networks"))
 }
 
-impl From<Verified> for Proven {
-    fn from(verified: Verified) -> Self {
+impl From<Arc<Held>> for Proven {
+    fn from(held: Arc<Held>) -> Self {
         Self {
-            principal: verified.principal,
-            organization: verified.organization,
-            method: verified.method,
-            token: Some(verified.record),
+            principal: held.principal.clone(),
+            organization: held.record.organization().clone(),
+            method: held.method(),
+            token: Some(held),
         }
     }
 }

@@ -14,7 +14,6 @@ use crate::api_token::{
 };
 use crate::cache::{Known, Lifetime, Loader};
 use crate::clock::{Clock, UnixTime};
-use crate::ident::OrganizationId;
 use crate::method::AuthMethod;
 use crate::principal::{Facts, Principal, PrincipalKind};
 use crate::rejection::{Reason, Rejection};
@@ -31,7 +30,13 @@ const STALE: Duration = Duration::from_secs(30);
 const DEADLINE: Duration = Duration::from_millis(500);
 const CAPACITY: u64 = 50_000;
 
-type Record = Option<Arc<TokenRecord>>;
+/// A record as it is cached: the facts, and the principal made of them once.
+pub(super) struct Held {
+    pub(super) record: TokenRecord,
+    pub(super) principal: Principal,
+}
+
+type Record = Option<Arc<Held>>;
 
 /// What is needed to judge API tokens.
 pub(super) struct Tokens {
@@ -46,12 +51,13 @@ pub(super) struct Tokens {
     pub(super) header: Option<HeaderName>,
 }
 
-/// A good API token.
-pub(super) struct Verified {
-    pub(super) principal: Principal,
-    pub(super) organization: OrganizationId,
-    pub(super) method: AuthMethod,
-    pub(super) record: Arc<TokenRecord>,
+impl Held {
+    pub(super) fn method(&self) -> AuthMethod {
+        match self.record.kind() {
+            TokenKind::Personal => AuthMethod::ApiToken,
+            TokenKind::ServiceAccount => AuthMethod::ServiceAccountKey,
+        }
+    }
 }
 
 impl Tokens {
@@ -78,7 +84,10 @@ impl Tokens {
         Self {
             records: Loader::new(lifetime, fresh_for, clock, move |id: TokenId| {
                 let store = store.clone();
-                async move { Ok(store.find(&id).await?.map(Arc::new)) }
+                async move {
+                    let record = store.find(&id).await?;
+                    Ok(record.map(|record| Arc::new(held(record, store.issuer()))))
+                }
             }),
             changes: Mutex::new(tokens.subscribe()),
             seen: AtomicU64::new(tokens.writes()),
@@ -108,7 +117,7 @@ impl Tokens {
         sender: &Sender,
         now: UnixTime,
         waited: bool,
-    ) -> Result<Verified, Need> {
+    ) -> Result<Arc<Held>, Need> {
         // Guessing is slowed down before anything is decoded.
         self.check_throttle(sender, None)?;
         let basic = read_basic(credential).map_err(|fault| {
@@ -117,13 +126,13 @@ impl Tokens {
                 .with_note(fault.code())
                 .with_message(fault.hint())
         })?;
-        let secret = basic.secret.expose();
+        let secret = basic.secret();
         if self.recognise(secret) == Some(TokenKind::ServiceAccount) {
             return Err(wrong_scheme(
                 "This is a service-account API key: send it as Bearer, without an email.",
             ));
         }
-        self.token(secret, Some(basic.email.expose()), sender, (now, waited))
+        self.token(secret, Some(basic.email()), sender, (now, waited))
     }
 
     /// A service-account key, as Bearer or in the header an operator allows.
@@ -133,7 +142,7 @@ impl Tokens {
         sender: &Sender,
         now: UnixTime,
         waited: bool,
-    ) -> Result<Verified, Need> {
+    ) -> Result<Arc<Held>, Need> {
         if self.recognise(credential) == Some(TokenKind::Personal) {
             return Err(wrong_scheme(
                 "This is a personal API token: send it as Basic, base64(email:api_token), not as Bearer.",
@@ -148,7 +157,7 @@ impl Tokens {
         email: Option<&str>,
         sender: &Sender,
         (now, waited): (UnixTime, bool),
-    ) -> Result<Verified, Need> {
+    ) -> Result<Arc<Held>, Need> {
         if sender.in_the_clear {
             return Err(Rejection::new(Reason::InsecureTransport).into());
         }
@@ -172,12 +181,17 @@ impl Tokens {
             }
         };
         self.issued
-            .judge(record.as_deref(), &presented, email, now)
+            .judge(
+                record.as_deref().map(|held| &held.record),
+                &presented,
+                email,
+                now,
+            )
             .map_err(|fault| self.refused(fault, sender, presented.id()))?;
-        // ``judge` says yes only to a record.
-        let record = record.ok_or_else(|| Rejection::new(Reason::Internal))?;
-        self.note_use(&record, now);
-        Ok(self.verified(record))
+        // `judge` says yes only to a record.
+        let held = record.ok_or_else(|| Rejection::new(Reason::Internal))?;
+        self.note_use(&held.record, now);
+        Ok(held)
     }
 
     /// `last_used`, at most once a minute for a token, in a task of its own, and lost if the store
@@ -226,42 +240,34 @@ impl Tokens {
         }
         self.seen.store(writes, Ordering::Release);
     }
+}
 
-    fn verified(&self, record: Arc<TokenRecord>) -> Verified {
-        let owner = record.owner();
-        let (kind, method) = match record.kind() {
-            TokenKind::Personal => (PrincipalKind::User, AuthMethod::ApiToken),
-            TokenKind::ServiceAccount => {
-                (PrincipalKind::ServiceAccount, AuthMethod::ServiceAccountKey)
-            }
-        };
-        let principal = Principal::new(Facts {
-            kind,
-            issuer: self.issued.issuer().clone(),
-            subject: owner.subject().clone(),
-            client: None,
-            tenant: None,
-            scopes: record.scopes().clone(),
-            expires_at: record.expires_at(),
-            issued_at: Some(record.created_at()),
-            authenticated_at: None,
-            authentication_class: None,
-            token_id: Some(record.id().as_str().into()),
-            email: owner.email().map(|email| email.as_str().into()),
-            created_by: Some(record.created_by().clone()),
-            roles: Box::default(),
-            groups: Box::default(),
-            entitlements: Box::default(),
-            payload: Vec::new(),
-            claims: OnceLock::new(),
-        });
-        Verified {
-            principal,
-            organization: record.organization().clone(),
-            method,
-            record,
-        }
-    }
+fn held(record: TokenRecord, authority: &Arc<str>) -> Held {
+    let owner = record.owner();
+    let principal = Principal::new(Facts {
+        kind: match record.kind() {
+            TokenKind::Personal => PrincipalKind::User,
+            TokenKind::ServiceAccount => PrincipalKind::ServiceAccount,
+        },
+        issuer: authority.clone(),
+        subject: owner.subject().clone(),
+        client: None,
+        tenant: None,
+        scopes: record.scopes().clone(),
+        expires_at: record.expires_at(),
+        issued_at: Some(record.created_at()),
+        authenticated_at: None,
+        authentication_class: None,
+        token_id: Some(record.id().as_str().into()),
+        email: owner.email().map(|email| email.as_str().into()),
+        created_by: Some(record.created_by().clone()),
+        roles: Box::default(),
+        groups: Box::default(),
+        entitlements: Box::default(),
+        payload: Vec::new(),
+        claims: OnceLock::new(),
+    });
+    Held { record, principal }
 }
 
 fn not_ours_hint() -> &'static str {

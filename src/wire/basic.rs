@@ -13,10 +13,21 @@ use crate::secret::SecretText;
 /// A well-formed Basic credential, nothing verified. `Debug` shows neither half.
 #[cfg_attr(test, derive(Debug))]
 pub(crate) struct BasicCredential {
+    text: SecretText,
+    /// Where the first colon stands.
+    colon: usize,
+}
+
+impl BasicCredential {
     /// What stands before the first colon. Never empty.
-    pub(crate) email: SecretText,
-    /// Everything after it, colons included. Never empty.
-    pub(crate) secret: SecretText,
+    pub(crate) fn email(&self) -> &str {
+        self.text.expose().get(..self.colon).unwrap_or_default()
+    }
+
+    /// Everything after it, colons included. Never empty. Every use is a place to review.
+    pub(crate) fn secret(&self) -> &str {
+        self.text.expose().get(self.colon + 1..).unwrap_or_default()
+    }
 }
 
 /// What is wrong with a Basic credential.
@@ -141,8 +152,8 @@ pub(crate) fn read_basic(credential: &str) -> Result<BasicCredential, BasicFault
         return Err(BasicFault::TrailingNewline);
     }
     Ok(BasicCredential {
-        email: SecretText::new(email),
-        secret: SecretText::new(secret),
+        colon: email.len(),
+        text: SecretText::new(line),
     })
 }
 
@@ -195,12 +206,7 @@ mod tests {
     }
 
     fn read(text: &str) -> Result<(String, String), BasicFault> {
-        read_basic(text).map(|basic| {
-            (
-                basic.email.expose().to_owned(),
-                basic.secret.expose().to_owned(),
-            )
-        })
+        read_basic(text).map(|basic| (basic.email().to_owned(), basic.secret().to_owned()))
     }
 
     #[test]

@@ -72,8 +72,8 @@ pub(crate) struct Loader<K, V>(Arc<Inner<K, V>>);
 struct Inner<K, V> {
     cells: moka::sync::Cache<K, Arc<Cell<V>>>,
     load: Box<Load<K, V>>,
-    /// Shorter freshness for some values, e.g. for "there is none".
-    fresh_for: fn(&V, Duration) -> Duration,
+    /// How long a value is fresh, and how long usable beyond that: less for "there is none".
+    serves: fn(&V, Lifetime) -> (Duration, Duration),
     lifetime: Lifetime,
     clock: Arc<dyn Clock>,
 }
@@ -121,7 +121,7 @@ where
 {
     pub(crate) fn new<F>(
         lifetime: Lifetime,
-        fresh_for: fn(&V, Duration) -> Duration,
+        serves: fn(&V, Lifetime) -> (Duration, Duration),
         clock: Arc<dyn Clock>,
         load: impl Fn(K) -> F + Send + Sync + 'static,
     ) -> Self
@@ -131,7 +131,7 @@ where
         Self(Arc::new(Inner {
             cells: moka::sync::Cache::new(lifetime.capacity),
             load: Box::new(move |key| Box::pin(load(key))),
-            fresh_for,
+            serves,
             lifetime,
             clock,
         }))
@@ -258,14 +258,13 @@ impl<K: Clone, V> Underway<K, V> {
         match outcome {
             Ok(_) if state.epoch != epoch => return false,
             Ok(value) => {
-                let lifetime = self.inner.lifetime;
-                let fresh_until =
-                    now.saturating_add((self.inner.fresh_for)(&value, lifetime.fresh));
+                let (fresh, stale) = (self.inner.serves)(&value, self.inner.lifetime);
+                let fresh_until = now.saturating_add(fresh);
                 state.failure = None;
                 self.cell.held.store(Some(Arc::new(Held {
                     value,
                     fresh_until,
-                    usable_until: fresh_until.saturating_add(lifetime.stale),
+                    usable_until: fresh_until.saturating_add(stale),
                 })));
             }
             Err(error) => {
@@ -340,7 +339,7 @@ mod tests {
         let behind = store.clone();
         let loader = Loader::new(
             LIFETIME,
-            |_, fresh| fresh,
+            |_, lifetime| (lifetime.fresh, lifetime.stale),
             Arc::new(TokioClock(tokio::time::Instant::now())),
             move |_key| {
                 let store = behind.clone();
@@ -438,7 +437,7 @@ mod tests {
     async fn r15_a_panic_in_the_store_is_a_failed_load() {
         let loader: Loader<u32, usize> = Loader::new(
             LIFETIME,
-            |_, fresh| fresh,
+            |_, lifetime| (lifetime.fresh, lifetime.stale),
             Arc::new(TokioClock(tokio::time::Instant::now())),
             |_key| async { panic!("the user's store") },
         );
@@ -451,7 +450,7 @@ mod tests {
     async fn r19_a_store_that_hangs_is_cut_off() {
         let loader: Loader<u32, usize> = Loader::new(
             LIFETIME,
-            |_, fresh| fresh,
+            |_, lifetime| (lifetime.fresh, lifetime.stale),
             Arc::new(TokioClock(tokio::time::Instant::now())),
             |_key| std::future::pending(),
         );

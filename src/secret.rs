@@ -12,6 +12,11 @@ impl SecretText {
         Self(Zeroizing::new(text.to_owned()))
     }
 
+    /// Takes over a text that stands nowhere else.
+    pub(crate) fn of(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+
     /// The secret itself. Every use of this method is a place to review.
     pub(crate) fn expose(&self) -> &str {
         &self.0

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use subtle::ConstantTimeEq;
+use subtle::{Choice, ConstantTimeEq};
 
 /// Longest address, in bytes (RFC 5321 §4.5.3.1.3, less the angle brackets).
 const MAX_BYTES: usize = 254;
@@ -46,9 +46,8 @@ impl Email {
     /// (64 before the `@`).
     #[must_use]
     pub fn new(value: &str) -> Option<Self> {
-        let (local, domain) = value.split_once('@')?;
-        let fits = value.len() <= MAX_BYTES && is_local_part(local) && is_domain(domain);
-        fits.then(|| Self {
+        let (local, domain) = split(value)?;
+        Some(Self {
             text: format!("{local}@{}", domain.to_ascii_lowercase()).into(),
             at: local.len(),
         })
@@ -69,20 +68,18 @@ impl Email {
     /// Whether both are the same person's address.
     #[must_use]
     pub fn matches(&self, other: &Self, rule: LocalPart) -> bool {
-        let (local, domain) = self.parts();
-        let (other_local, other_domain) = other.parts();
-        let same_local = match rule {
-            LocalPart::Exact => local.as_bytes().ct_eq(other_local.as_bytes()),
-            LocalPart::AnyAsciiCase => {
-                let other_local = other_local.to_ascii_lowercase();
-                local
-                    .to_ascii_lowercase()
-                    .as_bytes()
-                    .ct_eq(other_local.as_bytes())
-            }
+        self.is(&other.text, rule)
+    }
+
+    /// Whether `sent` is an address, and this one. Makes no copy: it is on the request path.
+    pub(crate) fn is(&self, sent: &str, rule: LocalPart) -> bool {
+        let Some((sent_local, sent_domain)) = split(sent) else {
+            return false;
         };
-        let same_domain = domain.as_bytes().ct_eq(other_domain.as_bytes());
-        (same_local & same_domain).into()
+        let (local, domain) = self.parts();
+        let fold_local = rule == LocalPart::AnyAsciiCase;
+        let same_local = equal(local, sent_local, fold_local);
+        (same_local & equal(domain, sent_domain, true)).into()
     }
 
     fn parts(&self) -> (&str, &str) {
@@ -96,6 +93,27 @@ impl fmt::Debug for Email {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Email(…@{})", self.domain())
     }
+}
+
+/// The two parts of an address, if it is one.
+fn split(value: &str) -> Option<(&str, &str)> {
+    let (local, domain) = value.split_once('@')?;
+    let fits = value.len() <= MAX_BYTES && is_local_part(local) && is_domain(domain);
+    fits.then_some((local, domain))
+}
+
+/// Equality in a time that depends on the lengths alone; `fold` takes ASCII capitals for small.
+fn equal(one: &str, other: &str, fold: bool) -> Choice {
+    let folded = |byte: u8| {
+        if fold {
+            byte.to_ascii_lowercase()
+        } else {
+            byte
+        }
+    };
+    let pairs = one.bytes().zip(other.bytes());
+    let differences = pairs.fold(0, |found, (a, b)| found | (folded(a) ^ folded(b)));
+    differences.ct_eq(&0) & Choice::from(u8::from(one.len() == other.len()))
 }
 
 fn is_local_part(local: &str) -> bool {

@@ -235,7 +235,7 @@ impl TokenFormat {
             .ok_or(FormatError::Alphabet)?;
         let covered = text.strip_suffix(checksum).ok_or(FormatError::Checksum)?;
         // As text: a checksum has one spelling only.
-        if checksum_of(covered).as_bytes() != checksum.as_bytes() {
+        if checksum_of(covered) != checksum.as_bytes() {
             return Err(FormatError::Checksum);
         }
         Ok(PresentedToken { kind, id, secret })
@@ -272,7 +272,7 @@ impl TokenFormat {
         text.push('_');
         text.push_str(secret);
         let checksum = checksum_of(&text);
-        text.push_str(&checksum);
+        text.extend(checksum.map(char::from));
         TokenSecret(text)
     }
 
@@ -342,14 +342,14 @@ fn fill_base62<E>(
 }
 
 /// CRC-32 (IEEE 802.3) in six base62 digits, most significant first.
-fn checksum_of(text: &str) -> String {
+fn checksum_of(text: &str) -> [u8; CHECKSUM_CHARS] {
     let mut rest = crc32fast::hash(text.as_bytes());
     let mut digits = [b'0'; CHECKSUM_CHARS];
     for place in digits.iter_mut().rev() {
         *place = digit(rest);
         rest /= 62;
     }
-    digits.into_iter().map(char::from).collect()
+    digits
 }
 
 fn digit(value: u32) -> u8 {

@@ -140,7 +140,7 @@ fn policies_from(store: &DynPolicyStore, clock: Arc<dyn Clock>) -> (Policies, Ch
     let reader = store.clone();
     let policies = Loader::new(
         POLICY,
-        |_, fresh| fresh,
+        |_, lifetime| (lifetime.fresh, lifetime.stale),
         clock,
         move |organization: OrganizationId| {
             let reader = reader.clone();
@@ -162,7 +162,7 @@ fn policies_from(store: &DynPolicyStore, clock: Arc<dyn Clock>) -> (Policies, Ch
 fn facts_from(enricher: DynEnricher, clock: Arc<dyn Clock>) -> Facts {
     Loader::new(
         ENRICHMENT,
-        |_, fresh| fresh,
+        |_, lifetime| (lifetime.fresh, lifetime.stale),
         clock,
         move |wanted: Enriched| {
             let enricher = enricher.clone();

@@ -74,15 +74,13 @@ impl Tokens {
             capacity: CAPACITY,
         };
         let store = tokens.clone();
-        let fresh_for = |record: &Record, fresh| {
-            if record.is_some() {
-                fresh
-            } else {
-                FRESH_UNKNOWN
-            }
+        // "There is none" is not repeated while the store fails: it may have been created since.
+        let serves = |record: &Record, lifetime: Lifetime| match record {
+            Some(_) => (lifetime.fresh, lifetime.stale),
+            None => (FRESH_UNKNOWN, Duration::ZERO),
         };
         Self {
-            records: Loader::new(lifetime, fresh_for, clock, move |id: TokenId| {
+            records: Loader::new(lifetime, serves, clock, move |id: TokenId| {
                 let store = store.clone();
                 async move {
                     let record = store.find(&id).await?;

@@ -134,7 +134,7 @@ impl BasicFault {
 
 /// Reads what follows the scheme `Basic`. The caller bounds its length.
 pub(crate) fn read_basic(credential: &str) -> Result<BasicCredential, BasicFault> {
-    let octets = decode(credential.trim_ascii()).ok_or_else(|| encoding_fault(credential))?;
+    let mut octets = decode(credential.trim_ascii()).ok_or_else(|| encoding_fault(credential))?;
     let text = std::str::from_utf8(&octets).map_err(|_| BasicFault::NotUtf8)?;
     let line = text.trim_end_matches(['\r', '\n']);
     let (email, secret) = line.split_once(':').ok_or(BasicFault::NoColon)?;
@@ -151,9 +151,16 @@ pub(crate) fn read_basic(credential: &str) -> Result<BasicCredential, BasicFault
     if line.len() < text.len() {
         return Err(BasicFault::TrailingNewline);
     }
+    let colon = email.len();
+    let text = String::from_utf8(std::mem::take(&mut *octets));
+    // The octets were text a moment ago; were they not, they would be wiped with the error.
+    let text = text.map_err(|error| {
+        drop(Zeroizing::new(error.into_bytes()));
+        BasicFault::NotUtf8
+    })?;
     Ok(BasicCredential {
-        colon: email.len(),
-        text: SecretText::new(line),
+        colon,
+        text: SecretText::of(text),
     })
 }
 

@@ -1,0 +1,109 @@
+//! How often a request allocates once everything needed is in memory: a hard gate.
+//!
+//! Counted around the whole call and its future, with the same call of the bare service taken off. Both
+//! make one entry in the request's extensions, so what `http::Extensions` allocates is taken off too.
+
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use allocation_counter::measure;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http::{Request, Response};
+use http_body_util::Empty;
+use tower::{Layer, Service};
+use tower_mcp_auth::api_token::{ApiTokens, MemoryStore, NewToken, Peppers};
+use tower_mcp_auth::ident::OrganizationId;
+use tower_mcp_auth::policy::{MemoryPolicyStore, OrganizationPolicy};
+use tower_mcp_auth::testing::TestIssuer;
+use tower_mcp_auth::{Authenticator, Issuer, McpAuthLayer, ProtectedResource};
+
+const RESOURCE: &str = "https://mcp.example.com/mcp";
+
+#[derive(Clone)]
+struct Bare;
+
+/// What any layer puts into a request's extensions: the first entry makes their table.
+#[derive(Clone)]
+struct Entry;
+
+impl Service<Request<()>> for Bare {
+    type Response = Response<Empty<Bytes>>;
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: Request<()>) -> Self::Future {
+        request.extensions_mut().insert(Entry);
+        drop(request);
+        ready(Ok(Response::new(Empty::new())))
+    }
+}
+
+fn request(authorization: &str) -> Request<()> {
+    Request::post("/mcp")
+        .header("host", "mcp.example.com")
+        .header("authorization", authorization)
+        .body(())
+        .unwrap()
+}
+
+/// Allocations of a call whose answer is known: it must not have to wait.
+fn allocations<S>(service: &mut S, authorization: &str) -> u64
+where
+    S: Service<Request<()>, Error = Infallible>,
+{
+    let request = request(authorization);
+    let mut let_in = false;
+    let counted = measure(|| {
+        let_in = service
+            .call(request)
+            .now_or_never()
+            .is_some_and(|answer| answer.is_ok());
+    });
+    assert!(let_in, "decided without an await");
+    counted.count_total
+}
+
+#[tokio::test]
+async fn a_warm_api_token_costs_three_allocations_or_four_and_no_await() {
+    let tokens = ApiTokens::new(MemoryStore::new(), Peppers::generate().unwrap());
+    let personal = NewToken::personal("acme", "alice", "alice@acme.example").scopes(["read"]);
+    let key = NewToken::service_account("acme", "ci")
+        .created_by("alice")
+        .scopes(["read"]);
+    let personal = tokens.issue(personal).await.unwrap().token;
+    let key = tokens.issue(key).await.unwrap().token;
+    let acme = OrganizationPolicy::new(OrganizationId::new("acme").unwrap()).api_tokens(true);
+    let issuer = TestIssuer::builder().in_process();
+    let auth =
+        Authenticator::builder(ProtectedResource::new(RESOURCE).issuer(Issuer::new(issuer.url())))
+            .fetch(issuer.fetch())
+            .api_tokens(tokens)
+            .policies(MemoryPolicyStore::new().with(acme).unwrap())
+            .build()
+            .unwrap();
+    auth.warm_up(Duration::from_secs(5)).await.unwrap();
+    let basic = STANDARD.encode(format!("alice@acme.example:{}", personal.expose()));
+    let mut service = McpAuthLayer::new(auth).layer(Bare);
+    // Three: the context, its place in the extensions, and a cache's note of the read. Basic needs
+    // one more, for the decoded credential.
+    let cases = [
+        (format!("Bearer {}", key.expose()), 3),
+        (format!("Basic {basic}"), 4),
+    ];
+    for (authorization, most) in cases {
+        let warm = service.call(request(&authorization)).await.unwrap();
+        assert_eq!(warm.status(), 200);
+        let bare = allocations(&mut Bare, &authorization);
+        let ours = allocations(&mut service, &authorization) - bare;
+        assert!(ours <= most, "{ours} allocations for {authorization:.6}");
+    }
+}

@@ -132,7 +132,9 @@ impl TryFrom<StoredToken> for TokenRecord {
         }
         let subject = |text: &str, field| Subject::new(text).ok_or_else(|| wrong(field));
         let email = stored.email.as_deref().map(Email::new);
-        let scopes = ScopeSet::parse(&stored.scopes).filter(|scopes| !scopes.is_empty());
+        // None at all is readable: a token of an older program, refused by name (BAS-13), not an
+        // outage.
+        let scopes = ScopeSet::parse(&stored.scopes);
         Ok(Self {
             id: TokenId::new(&stored.id).ok_or_else(|| wrong("id"))?,
             kind,

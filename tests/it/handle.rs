@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use http::StatusCode;
+use tower_mcp_auth::ProtectedResource;
 use tower_mcp_auth::api_token::NewToken;
 
 use crate::support::{Answer, I};
@@ -164,4 +165,20 @@ async fn revoke_07_both_secrets_work_while_a_roll_overlaps() {
         "invalid_api_token"
     );
     world.present(bearer(&newest)).await.assert_let_in();
+}
+
+#[tokio::test]
+async fn revoke_08_every_mount_of_a_server_hears_of_it() {
+    let world = TokenWorld::new().await;
+    let second = ProtectedResource::new("https://mcp.example.com/v2/mcp");
+    let second = world.auth.mount(second).unwrap();
+    world.ada().await.assert_let_in();
+    second.handle().revoke_organization(&organization("acme"));
+    assert_revoked(&world.ada().await);
+
+    let request = http::Request::post("/v2/mcp").header("host", "mcp.example.com");
+    let request = request.header("authorization", bearer(&world.acme_key));
+    let (parts, ()) = request.body(()).unwrap().into_parts();
+    let refused = second.authenticate(&parts).await.unwrap_err();
+    assert_eq!(refused.reason().code(), "revoked");
 }

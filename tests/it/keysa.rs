@@ -1,11 +1,14 @@
 //! Service-account keys (KEYSA-*), and which kind of credential goes where (T33).
 
 use http::StatusCode;
+use tower_mcp_auth::api_token::NewToken;
 use tower_mcp_auth::policy::PolicyStore;
 use tower_mcp_auth::{AuthMethod, OrganizationPolicy, PrincipalKind};
 
 use crate::support::post;
-use crate::tokens_support::{ADA, GIL, TokenWorld, basic, bearer, damaged, encoded, organization};
+use crate::tokens_support::{
+    ADA, GIL, TokenWorld, basic, bearer, damaged, encoded, issue, organization,
+};
 
 #[tokio::test]
 async fn keysa_01_a_typing_error_asks_no_store() {
@@ -171,4 +174,27 @@ async fn keysa_the_key_header_is_opt_in() {
         );
     }
     assert_eq!(world.probe.calls(), 1);
+}
+
+#[tokio::test]
+async fn keysa_03_a_key_bound_to_networks_works_there_only() {
+    let world = TokenWorld::new().await;
+    let new = NewToken::service_account("acme", "ci").created_by("ada");
+    let key = issue(&world.tokens, new.networks(["203.0.113.0/24"])).await;
+    for inside in ["203.0.113.5", "::ffff:203.0.113.5"] {
+        world
+            .present_from(inside, bearer(&key))
+            .await
+            .assert_let_in();
+    }
+    for outside in ["203.0.114.5", "2001:db8::1"] {
+        let answer = world.present_from(outside, bearer(&key)).await;
+        assert_eq!(
+            (answer.status, answer.code()),
+            (StatusCode::FORBIDDEN, "network_not_allowed")
+        );
+    }
+    // Nobody knows where it comes from.
+    let answer = world.present(bearer(&key)).await;
+    assert_eq!(answer.code(), "network_not_allowed");
 }

@@ -7,7 +7,7 @@ use tower_mcp_auth::ProtectedResource;
 use tower_mcp_auth::api_token::NewToken;
 
 use crate::support::{Answer, I};
-use crate::tokens_support::{ADA, TokenWorld, basic, bearer, issue, organization};
+use crate::tokens_support::{ADA, Faults, TokenWorld, basic, bearer, issue, organization};
 
 #[track_caller]
 fn assert_revoked(answer: &Answer) {
@@ -115,7 +115,7 @@ async fn revoke_05_flush_asks_every_store_again() {
             &world.policies.faults,
             &world.directory.faults,
         ]
-        .map(|one| one.calls())
+        .map(Faults::calls)
     };
     world.ada().await.assert_let_in();
     world.ada().await.assert_let_in();

@@ -577,7 +577,7 @@ async fn t31_a_stored_row_survives_json_and_nonsense_does_not() {
         ("organization", |row| row.organization.clear()),
         ("owner", |row| row.owner.clear()),
         ("created_by", |row| row.created_by.clear()),
-        ("scopes", |row| row.scopes.clear()),
+        ("scopes", |row| row.scopes = "a\"b".into()),
         ("networks", |row| row.networks.push("any".into())),
         ("tenants", |row| row.tenants.push(String::new())),
         ("previous_verifier", |row| row.previous_until = None),

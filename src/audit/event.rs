@@ -1,8 +1,7 @@
 //! The closed vocabulary of audit records.
 
+use http::StatusCode;
 use serde::{Serialize, Serializer};
-
-use crate::rejection::Reason;
 
 /// What happened. Names are never reused; new ones may be added.
 ///
@@ -62,9 +61,9 @@ impl AuditEvent {
         }
     }
 
-    /// The event of a request refused for `reason`.
-    pub(super) fn of(reason: Reason) -> Self {
-        match reason.status().as_u16() {
+    /// The event of a request refused with `status`.
+    pub(super) fn of(status: StatusCode) -> Self {
+        match status.as_u16() {
             403 => Self::AuthDenied,
             429 => Self::AuthThrottled,
             500.. => Self::AuthUnavailable,

@@ -151,9 +151,9 @@ impl AuditRecord {
     /// A request that was refused.
     pub(crate) fn refused(ts: UnixTime, rejection: &Rejection) -> Self {
         let reason = rejection.reason();
-        let mut record = Self::new(AuditEvent::of(reason), ts);
+        let mut record = Self::new(AuditEvent::of(rejection.status()), ts);
         record.reason = Some(reason);
-        record.status = Some(reason.status().as_u16());
+        record.status = Some(rejection.status().as_u16());
         record
     }
 

@@ -63,11 +63,13 @@ impl Revocations {
         }
         let revoked = targets
             .iter()
-            .filter_map(|target| dead.get(target))
-            .any(|revoked_at| {
-                principal
-                    .issued_at()
-                    .is_none_or(|issued_at| issued_at <= *revoked_at)
+            .filter_map(|target| Some((target, dead.get(target)?)))
+            .any(|(target, revoked_at)| {
+                // One token stays dead, however far ahead its issuer's clock is.
+                matches!(target, Target::Token(..))
+                    || principal
+                        .issued_at()
+                        .is_none_or(|issued_at| issued_at <= *revoked_at)
             });
         if revoked {
             Err(Reason::Revoked.into())

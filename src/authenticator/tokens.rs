@@ -141,6 +141,9 @@ impl Tokens {
         now: UnixTime,
         waited: bool,
     ) -> Result<Arc<Held>, Need> {
+    ) -> Result<Verified, Need> {
+        // Damaged keys are failures that never reach the check by id.
+        self.check_throttle(sender, None)?;
         if self.recognise(credential) == Some(TokenKind::Personal) {
             return Err(wrong_scheme(
                 "This is a personal API token: send it as Basic, base64(email:api_token), not as Bearer.",

@@ -59,7 +59,6 @@ impl Authenticator {
 
 fn refused(now: crate::clock::UnixTime, rejection: &Rejection) -> AuditRecord {
     let mut record = AuditRecord::refused(now, rejection);
-    record.status = Some(rejection.status().as_u16());
     if let Some((principal, organization, method)) = rejection.proven() {
         record = record.about(principal);
         record.method = Some(method.name());

@@ -9,17 +9,23 @@
 )]
 
 mod attack;
+mod audit;
 mod auth;
+mod bas;
 #[cfg(feature = "client")]
 mod binary;
 #[cfg(feature = "client")]
 mod clients;
 mod config;
 mod edge;
+mod enrichment;
+mod failures;
 mod frameworks;
 mod grpc;
+mod handle;
 mod hostile;
 mod jwt;
+mod keysa;
 mod layering;
 mod mcp;
 mod outage;
@@ -33,4 +39,6 @@ mod server;
 #[cfg(feature = "client")]
 mod socket;
 mod support;
+mod token_outage;
+mod tokens_support;
 mod tower;

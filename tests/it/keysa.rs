@@ -1,0 +1,200 @@
+//! Service-account keys (KEYSA-*), and which kind of credential goes where (T33).
+
+use http::StatusCode;
+use tower_mcp_auth::api_token::NewToken;
+use tower_mcp_auth::policy::PolicyStore;
+use tower_mcp_auth::{AuthMethod, OrganizationPolicy, PrincipalKind};
+
+use crate::support::post;
+use crate::tokens_support::{
+    ADA, GIL, TokenWorld, basic, bearer, damaged, encoded, issue, organization,
+};
+
+#[tokio::test]
+async fn keysa_01_a_typing_error_asks_no_store() {
+    let world = TokenWorld::new().await;
+    let answer = world
+        .present(format!("Bearer {}", damaged(&world.acme_key)))
+        .await;
+    assert_eq!(
+        (answer.status, answer.code()),
+        (StatusCode::UNAUTHORIZED, "invalid_api_token")
+    );
+    let turned = world.acme_key.token.expose().replacen("mcps_", "mcpu_", 1);
+    let answer = world.present(encoded(format!("{ADA}:{turned}"))).await;
+    assert_eq!(
+        (answer.status, answer.code()),
+        (StatusCode::UNAUTHORIZED, "invalid_api_token")
+    );
+    assert_eq!(world.store.faults.calls(), 0);
+    assert_eq!(world.issuer.hits().total(), 0);
+}
+
+#[tokio::test]
+async fn keysa_02_the_principal_is_the_account_and_no_person() {
+    let world = TokenWorld::new().await;
+    world.robot().await.assert_let_in();
+    let context = world.context(bearer(&world.acme_key)).await.unwrap();
+    let principal = context.principal();
+    assert_eq!(context.method(), AuthMethod::ServiceAccountKey);
+    assert_eq!(principal.kind(), PrincipalKind::ServiceAccount);
+    assert_eq!(principal.subject().as_str(), "robot");
+    assert_eq!(principal.created_by().unwrap().as_str(), "ada");
+    assert_eq!(principal.email(), None);
+    assert_eq!(
+        principal.token_id(),
+        Some(world.acme_key.record.id().as_str())
+    );
+    assert_eq!(context.organization(), &organization("acme"));
+    assert_eq!(context.scopes().to_string(), "read:issues");
+}
+
+#[tokio::test]
+async fn keysa_03_a_key_ends_when_revoked() {
+    let world = TokenWorld::new().await;
+    world.robot().await.assert_let_in();
+    world
+        .tokens
+        .revoke(world.acme_key.record.id())
+        .await
+        .unwrap();
+    assert_eq!(world.robot().await.code(), "invalid_api_token");
+}
+
+#[tokio::test]
+async fn keysa_04_one_switch_for_both_kinds() {
+    let world = TokenWorld::new().await;
+    let (user, key) = (basic(GIL, &world.globex_user), bearer(&world.globex_key));
+    for authorization in [&user, &key] {
+        let answer = world.present(authorization).await;
+        assert_eq!(
+            (answer.status, answer.code()),
+            (StatusCode::UNAUTHORIZED, "method_disabled")
+        );
+        assert_eq!(answer.json()["error"], "auth_method_disabled");
+        assert_eq!(answer.json()["policy"], "globex");
+    }
+    assert_eq!(world.probe.calls(), 0);
+    let on = OrganizationPolicy::new(organization("globex")).api_tokens(true);
+    let on = world.policies.put(on, 0).await.unwrap();
+    for authorization in [&user, &key] {
+        world.present(authorization).await.assert_let_in();
+    }
+    world.policies.put(on.api_tokens(false), 1).await.unwrap();
+    for authorization in [&user, &key] {
+        assert_eq!(world.present(authorization).await.code(), "method_disabled");
+    }
+    world.robot().await.assert_let_in();
+}
+
+#[tokio::test]
+async fn keysa_05_a_key_is_no_bound_token() {
+    let world = TokenWorld::new().await;
+    let answer = world
+        .present(format!("DPoP {}", world.acme_key.token.expose()))
+        .await;
+    assert_eq!(
+        (answer.status, answer.code()),
+        (StatusCode::UNAUTHORIZED, "unsupported_scheme")
+    );
+    assert_eq!(world.store.faults.calls(), 0);
+}
+
+#[tokio::test]
+async fn t33_every_kind_with_every_scheme() {
+    let world = TokenWorld::with(|builder, _| builder.api_key_header("x-api-key")).await;
+    let user = world.acme_user.token.expose().to_owned();
+    let key = world.acme_key.token.expose().to_owned();
+    let jwt = world.access_token().sign();
+    let in_header = |text: &str| ("x-api-key", text.to_owned());
+    let as_bearer = |text: &str| ("authorization", format!("Bearer {text}"));
+    let as_basic = |text: &str| ("authorization", encoded(format!("{ADA}:{text}")));
+    let as_dpop = |text: &str| ("authorization", format!("DPoP {text}"));
+    let matrix = [
+        (as_basic(&user), ""),
+        (as_bearer(&user), "wrong_scheme_for_token"),
+        (in_header(&user), "wrong_scheme_for_token"),
+        (as_dpop(&user), "unsupported_scheme"),
+        (as_basic(&key), "wrong_scheme_for_token"),
+        (as_bearer(&key), ""),
+        (in_header(&key), ""),
+        (as_dpop(&key), "unsupported_scheme"),
+        (as_basic(&jwt), "invalid_api_token"),
+        (as_bearer(&jwt), ""),
+        (in_header(&jwt), "invalid_api_token"),
+        (as_dpop(&jwt), "unsupported_scheme"),
+        (as_bearer("opaque"), "unrecognized_credential"),
+    ];
+    let mut let_in = 0;
+    for ((header, value), code) in matrix {
+        let answer = world.send(post().header(header, &value)).await;
+        assert_eq!(answer.code(), code, "{header}: {value}");
+        assert_eq!(answer.status.is_success(), code.is_empty());
+        let_in += usize::from(code.is_empty());
+    }
+    assert_eq!(world.probe.calls(), let_in);
+    // Only the three good API tokens were looked up, of which two are one.
+    assert_eq!(world.store.faults.calls(), 2);
+}
+
+#[tokio::test]
+async fn t33_access_tokens_are_judged_without_the_token_store() {
+    let world = TokenWorld::new().await;
+    world.store.faults.set(crate::tokens_support::Mood::Down);
+    let answer = world
+        .present(format!("Bearer {}", world.access_token().sign()))
+        .await;
+    answer.assert_let_in();
+    assert_eq!(answer.json()["method"], AuthMethod::OAuth.name());
+    assert_eq!(world.store.faults.calls(), 0);
+}
+
+#[tokio::test]
+async fn keysa_the_key_header_is_opt_in() {
+    let world = TokenWorld::new().await;
+    let key = world.acme_key.token.expose().to_owned();
+    let answer = world.send(post().header("x-api-key", &key)).await;
+    assert_eq!(answer.code(), "missing_credential");
+
+    let world = TokenWorld::with(|builder, _| builder.api_key_header("X-Api-Key")).await;
+    let key = world.acme_key.token.expose().to_owned();
+    world
+        .send(post().header("x-api-key", &key))
+        .await
+        .assert_let_in();
+    let both = post()
+        .header("x-api-key", &key)
+        .header("authorization", bearer(&world.acme_key));
+    let twice = post().header("x-api-key", &key).header("x-api-key", &key);
+    for request in [both, twice] {
+        let answer = world.send(request).await;
+        assert_eq!(
+            (answer.status, answer.code()),
+            (StatusCode::BAD_REQUEST, "duplicate_credential")
+        );
+    }
+    assert_eq!(world.probe.calls(), 1);
+}
+
+#[tokio::test]
+async fn keysa_03_a_key_bound_to_networks_works_there_only() {
+    let world = TokenWorld::new().await;
+    let new = NewToken::service_account("acme", "ci").created_by("ada");
+    let key = issue(&world.tokens, new.networks(["203.0.113.0/24"])).await;
+    for inside in ["203.0.113.5", "::ffff:203.0.113.5"] {
+        world
+            .present_from(inside, bearer(&key))
+            .await
+            .assert_let_in();
+    }
+    for outside in ["203.0.114.5", "2001:db8::1"] {
+        let answer = world.present_from(outside, bearer(&key)).await;
+        assert_eq!(
+            (answer.status, answer.code()),
+            (StatusCode::FORBIDDEN, "network_not_allowed")
+        );
+    }
+    // Nobody knows where it comes from.
+    let answer = world.present(bearer(&key)).await;
+    assert_eq!(answer.code(), "network_not_allowed");
+}

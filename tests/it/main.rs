@@ -14,6 +14,7 @@ mod auth;
 mod binary;
 #[cfg(feature = "client")]
 mod clients;
+mod complaints;
 mod config;
 mod edge;
 mod frameworks;

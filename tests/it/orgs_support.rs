@@ -145,8 +145,8 @@ impl Orgs {
             .url(I)
             .clock(clock.clone())
             .in_process();
-        let tokens = ApiTokens::new(MemoryStore::new(), Peppers::generate().unwrap())
-            .clock(clock.clone());
+        let tokens =
+            ApiTokens::new(MemoryStore::new(), Peppers::generate().unwrap()).clock(clock.clone());
         let trusted = Issuer::new(I)
             .organization_claim("org_id")
             .tenant_claim("site_id");

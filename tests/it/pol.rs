@@ -586,7 +586,7 @@ async fn pol_16_age_lifetime_and_issuer_rules_act() {
         refused.json()["message"]
             .as_str()
             .unwrap()
-            .contains("1 hours")
+            .contains("1 hour;")
     );
     world.present(&world.oauth(ON)).await.assert_let_in();
 

@@ -248,11 +248,11 @@ struct Span(Duration);
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.0.as_secs();
-        let units = [(86_400, "days"), (3600, "hours"), (60, "minutes")];
-        match units.iter().find(|(unit, _)| seconds.is_multiple_of(*unit)) {
-            Some((unit, name)) => write!(f, "{} {name}", seconds / unit),
-            None => write!(f, "{seconds} seconds"),
-        }
+        let units = [(86_400, "day"), (3600, "hour"), (60, "minute")];
+        let unit = units.iter().find(|(unit, _)| seconds.is_multiple_of(*unit));
+        let (unit, name) = unit.copied().unwrap_or((1, "second"));
+        let count = seconds / unit;
+        write!(f, "{count} {name}{}", if count == 1 { "" } else { "s" })
     }
 }
 

@@ -537,6 +537,23 @@ async fn pol_15_a_bound_token_stays_on_its_site_and_an_api_token_names_one() {
 }
 
 #[tokio::test]
+async fn pol_15_an_api_token_of_few_sites_acts_on_no_other() {
+    let world = Orgs::new().await;
+    let issued = world.issue(wish(ON).tenants(["s-1", "s-2"])).await;
+    let credential = basic_text(&email(ON), issued.token.expose());
+    let context = world.decide(&credential).await.unwrap();
+    let permitted = context.permitted().unwrap();
+    permitted.on(Some(&site("s-2"))).unwrap();
+    let denial = permitted.on(Some(&site("s-3"))).unwrap_err();
+    assert_eq!(denial.error(), "tenant_mismatch");
+    assert!(denial.to_string().contains("s-3"), "{denial}");
+    assert_eq!(permitted.on(None).unwrap_err().error(), "tenant_required");
+    // Once on a site it stays there.
+    let there = permitted.on(Some(&site("s-1"))).unwrap();
+    there.on(Some(&site("s-2"))).unwrap_err();
+}
+
+#[tokio::test]
 async fn pol_16_scopes_and_groups_only_take_away() {
     let world = Orgs::custom(|auth| auth.require_scopes(["read:issues"])).await;
     // The scope is there, the group is off.

@@ -186,6 +186,10 @@ pub(super) fn refusal(denial: &Denial, disabled_is_forbidden: bool) -> Rejection
         .with_detail("policy", denial.organization().as_str())
         .with_detail("policy_version", denial.version())
         .with_detail("rule", denial.rule_name());
+    // By its age an administrator sees whether the last change has arrived.
+    if let Some(changed) = denial.changed() {
+        rejection = rejection.with_detail("policy_changed_at", changed.as_secs());
+    }
     if let Some(url) = denial.help_url() {
         rejection = rejection.with_detail("help_url", url);
     }

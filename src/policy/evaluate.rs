@@ -3,6 +3,7 @@
 mod denial;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::{ClientPattern, GroupRules, OrganizationPolicy, PermissionGroup};
 use crate::clock::UnixTime;
@@ -23,6 +24,8 @@ pub struct PolicySubject<'a> {
     pub client: Option<&'a str>,
     /// The site the credential is bound to.
     pub tenant: Option<&'a TenantId>,
+    /// The sites the credential lists, if it is an API token that does; empty: any.
+    pub tenants: &'a [TenantId],
     /// The client's address, from [`client_address`](super::client_address).
     pub address: Option<IpAddr>,
     /// When the credential was issued.
@@ -45,6 +48,7 @@ impl PolicySubject<'_> {
             issuer: None,
             client: None,
             tenant: None,
+            tenants: &[],
             address: None,
             credential_issued_at: None,
             credential_expires_at: None,
@@ -80,6 +84,7 @@ pub fn evaluate(
             policy: policy.clone(),
             method: subject.method,
             tenant: subject.tenant.cloned(),
+            tenants: subject.tenants.into(),
         }),
     }
 }
@@ -160,6 +165,8 @@ pub struct Permitted {
     policy: OrganizationPolicy,
     method: AuthMethod,
     tenant: Option<TenantId>,
+    /// Those the credential lists; empty: any.
+    tenants: Arc<[TenantId]>,
 }
 
 impl Permitted {
@@ -203,6 +210,11 @@ impl Permitted {
             }),
             (None, None) if self.method != AuthMethod::OAuth => {
                 denied(DenialRule::TenantUnspecified)
+            }
+            (None, Some(site)) if !self.tenants.is_empty() && !self.tenants.contains(site) => {
+                denied(DenialRule::NotAmongTenants {
+                    asked: site.clone(),
+                })
             }
             (None, Some(site)) => {
                 let tenants = &self.policy.0.tenants;

@@ -18,8 +18,9 @@ use tonic::transport::{Channel, Endpoint, Server};
 use tonic::{Code, Status};
 use tower::{Service, service_fn};
 use tower_mcp_auth::testing::Fault;
-use tower_mcp_auth::{AuthContext, McpAuthLayer};
+use tower_mcp_auth::{AuthContext, Authenticator, McpAuthLayer};
 
+use crate::orgs_support::{OFF, Orgs};
 use crate::support::{P, World};
 
 /// Messages that are their own bytes.
@@ -104,10 +105,14 @@ impl Service<Request<Body>> for Who {
 
 /// Serves `Who` behind the layer until the set is dropped; a channel to it.
 async fn serve(world: &World) -> (JoinSet<()>, Channel) {
+    serve_with(&world.auth).await
+}
+
+async fn serve_with(auth: &Authenticator) -> (JoinSet<()>, Channel) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let server = Server::builder()
-        .layer(McpAuthLayer::new(world.auth.clone()))
+        .layer(McpAuthLayer::new(auth.clone()))
         .add_service(Who)
         .serve_with_incoming(TcpIncoming::from(listener));
     let mut tasks = JoinSet::new();
@@ -211,4 +216,29 @@ async fn key_06_a_client_reads_an_outage_as_unavailable() {
     assert_eq!(status.code(), Code::Unavailable, "{status:?}");
     assert!(!status.metadata().contains_key("www-authenticate"));
     assert!(status.metadata().contains_key("grpc-retry-pushback-ms"));
+}
+
+#[tokio::test]
+async fn pol_01_a_switched_off_token_is_unauthenticated_with_the_challenge() {
+    let world = Orgs::new().await;
+    let (_tasks, channel) = serve_with(&world.auth).await;
+    for credential in [world.personal(OFF).await, world.service_key(OFF).await] {
+        let mut request = message(None);
+        let value = credential.parse().unwrap();
+        request.metadata_mut().insert("authorization", value);
+        let mut client = Grpc::new(channel.clone());
+        client.ready().await.unwrap();
+        let path = "/test.Who/Say".parse().unwrap();
+        let status = client.unary(request, path, Raw).await.unwrap_err();
+        assert_eq!(status.code(), Code::Unauthenticated, "{status:?}");
+        assert!(status.message().contains("switched off"), "{status:?}");
+        let challenge = status.metadata().get("www-authenticate").unwrap();
+        let challenge = challenge.to_str().unwrap();
+        let start = format!("Bearer resource_metadata=\"{P}\"");
+        assert!(challenge.starts_with(&start), "{challenge}");
+        assert!(challenge.contains("error_description="), "{challenge}");
+    }
+    let oauth = world.oauth(OFF);
+    let token = oauth.strip_prefix("Bearer ");
+    assert_eq!(say(&channel, token).await.unwrap(), "alice");
 }

@@ -16,6 +16,7 @@ mod bas;
 mod binary;
 #[cfg(feature = "client")]
 mod clients;
+mod complaints;
 mod config;
 mod edge;
 mod enrichment;
@@ -28,8 +29,10 @@ mod jwt;
 mod keysa;
 mod layering;
 mod mcp;
+mod orgs_support;
 mod outage;
 mod paths;
+mod pol;
 mod policy;
 mod prm;
 mod profiles;

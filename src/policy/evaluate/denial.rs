@@ -49,6 +49,11 @@ pub enum DenialRule {
         /// The site of the request.
         asked: TenantId,
     },
+    /// The API token lists the sites it is for, and this is none of them (POL-15).
+    NotAmongTenants {
+        /// The site of the request.
+        asked: TenantId,
+    },
     /// The credential is bound to no site and the request names none (POL-15).
     TenantUnspecified,
     /// The credential was issued for longer than the organization allows, or does not say.
@@ -110,6 +115,7 @@ impl Denial {
             DenialRule::Client { .. } => "clients",
             DenialRule::Tenant { .. }
             | DenialRule::OtherTenant { .. }
+            | DenialRule::NotAmongTenants { .. }
             | DenialRule::TenantUnspecified => "tenants",
             DenialRule::Lifetime { .. } => "max_token_lifetime",
             DenialRule::Age { .. } => "max_token_age",
@@ -126,7 +132,9 @@ impl Denial {
             DenialRule::Network { .. } => "ip_not_allowed",
             DenialRule::Client { .. } => "client_not_allowed",
             DenialRule::Tenant { .. } => "tenant_not_allowed",
-            DenialRule::OtherTenant { .. } => "tenant_mismatch",
+            DenialRule::OtherTenant { .. } | DenialRule::NotAmongTenants { .. } => {
+                "tenant_mismatch"
+            }
             DenialRule::TenantUnspecified => "tenant_required",
             DenialRule::Lifetime { .. } => "credential_lifetime_too_long",
             DenialRule::Age { .. } => "credential_too_old",
@@ -199,6 +207,9 @@ impl Denial {
                 f,
                 "The credential is for the site {bound} and cannot act on {asked}"
             ),
+            DenialRule::NotAmongTenants { asked } => {
+                write!(f, "The API token is not for the site {asked}")
+            }
             DenialRule::TenantUnspecified => f.write_str("Name the site to act on"),
             DenialRule::Lifetime { max } => write!(
                 f,
@@ -248,11 +259,11 @@ struct Span(Duration);
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.0.as_secs();
-        let units = [(86_400, "days"), (3600, "hours"), (60, "minutes")];
-        match units.iter().find(|(unit, _)| seconds.is_multiple_of(*unit)) {
-            Some((unit, name)) => write!(f, "{} {name}", seconds / unit),
-            None => write!(f, "{seconds} seconds"),
-        }
+        let units = [(86_400, "day"), (3600, "hour"), (60, "minute")];
+        let unit = units.iter().find(|(unit, _)| seconds.is_multiple_of(*unit));
+        let (unit, name) = unit.copied().unwrap_or((1, "second"));
+        let count = seconds / unit;
+        write!(f, "{count} {name}{}", if count == 1 { "" } else { "s" })
     }
 }
 

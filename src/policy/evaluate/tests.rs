@@ -317,7 +317,7 @@ fn pol_16_lifetime_and_age_only_narrow() {
     // An issuer whose clock is ahead of ours.
     passes(&age, &issued(-5, 1_000_000));
     let denial = denied(&age, &issued(86_401, 1_000_000), "credential_too_old");
-    assert!(denial.to_string().contains("older than 1 days"), "{denial}");
+    assert!(denial.to_string().contains("older than 1 day;"), "{denial}");
     denied(&age, &oauth(), "credential_too_old");
 }
 

@@ -1,0 +1,310 @@
+//! What users of a hosted server complained about, each with the words they would have needed.
+//! The number is that of the issue in the vendor's tracker.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use serde_json::{Value, json};
+use tower_mcp_auth::clock::UnixTime;
+use tower_mcp_auth::policy::{ClientRules, GroupRules, Intent, Intents, PermissionGroup};
+use tower_mcp_auth::testing::Fault;
+use tower_mcp_auth::throttle::ThrottleSettings;
+use tower_mcp_auth::{Authenticator, Issuer, ProtectedResource};
+
+use crate::orgs_support::{
+    OFF, ON, Orgs, basic, basic_text, bearer, email, from, policy, site, wish,
+};
+use crate::support::{Answer, I, NOW, P, R, World, post};
+
+#[track_caller]
+fn says(answer: &Answer, words: &[&str]) {
+    let body = answer.json();
+    let message = body["message"].as_str().unwrap();
+    for word in words {
+        assert!(message.contains(word), "no {word:?} in {message:?}");
+    }
+}
+
+fn names(value: &Value) -> Vec<&str> {
+    value
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one.as_str().unwrap())
+        .collect()
+}
+
+#[tokio::test]
+async fn complaint_12_an_expired_token_is_a_401_that_says_so() {
+    let world = World::warm().await;
+    let answer = world.bearer(&world.token().expires_in(-3600).sign()).await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(answer.json()["error"], "invalid_token");
+    assert!(answer.challenge().contains("error=\"invalid_token\""));
+    assert!(answer.challenge().contains("expired"));
+    says(&answer, &["expired"]);
+}
+
+#[tokio::test]
+async fn complaint_75_the_switch_acts_at_once_and_the_refusal_names_it() {
+    let world = Orgs::new().await;
+    let off = policy(OFF).changed_at(UnixTime::from_secs(NOW - 14_400));
+    world.policies.set(off).await;
+    let personal = world.personal(OFF).await;
+    let refused = world.present(&personal).await;
+    says(
+        &refused,
+        &[
+            "API token",
+            "switched off",
+            OFF,
+            "allow_personal_tokens",
+            "OAuth",
+        ],
+    );
+    let body = refused.json();
+    assert_eq!(body["policy"], OFF);
+    assert_eq!(body["rule"], "allow_personal_tokens");
+    assert_eq!(body["policy_version"], 2);
+    assert_eq!(body["policy_changed_at"], NOW - 14_400);
+    // Also for clients that never show a body.
+    assert!(refused.challenge().contains("switched off"));
+    world.policies.set(policy(OFF).api_tokens(true)).await;
+    world.present(&personal).await.assert_let_in();
+}
+
+#[tokio::test]
+async fn complaint_22_an_answer_without_credentials_lists_what_is_accepted() {
+    let world = Orgs::new().await;
+    let answer = world.send(post()).await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(
+        names(&answer.json()["allowed_methods"]),
+        ["oauth2", "api_token", "service_account_key"]
+    );
+    says(&answer, &["OAuth 2.1", "API token"]);
+    // And a server without API tokens does not promise any.
+    let answer = World::warm().await.send(post()).await;
+    assert_eq!(answer.json()["allowed_methods"], json!(["oauth2"]));
+}
+
+#[tokio::test]
+async fn complaint_87_a_token_with_too_few_scopes_hears_which_are_missing() {
+    let world = Orgs::custom(|auth| auth.require_scopes(["read:issues", "write:issues"])).await;
+    let answer = world.present(&world.personal(ON).await).await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN);
+    assert_eq!(answer.json()["error"], "insufficient_scope");
+    assert_eq!(answer.json()["missing_scopes"], json!(["write:issues"]));
+    assert_eq!(
+        answer.json()["required_scopes"],
+        json!(["read:issues", "write:issues"])
+    );
+    says(&answer, &["API token", "write:issues"]);
+}
+
+#[tokio::test]
+async fn complaint_97_the_wrong_kind_of_key_hears_which_kind_it_is() {
+    let world = Orgs::new().await;
+    let key = world.service_key(ON).await;
+    let as_basic = basic_text(&email(ON), key.strip_prefix("Bearer ").unwrap());
+    let answer = world.present(&as_basic).await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+    says(&answer, &["service-account API key", "Bearer"]);
+    // A token of somewhere else altogether.
+    let answer = world
+        .present(&basic_text(&email(ON), "ATATT3xFfGF0legacy"))
+        .await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+    let hint = answer.json()["hint"].as_str().unwrap().to_owned();
+    assert!(hint.contains("not an API token of this server"), "{hint}");
+}
+
+#[tokio::test]
+async fn complaint_168_a_raw_bearer_token_hears_to_be_sent_as_basic() {
+    let world = Orgs::new().await;
+    let issued = world.issue(wish(ON)).await;
+    let answer = world.present(&bearer(issued.token.expose())).await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+    says(&answer, &["personal API token", "Basic", "email:api_token"]);
+    world
+        .present(&basic(&email(ON), &issued))
+        .await
+        .assert_let_in();
+    // The pair itself, not encoded.
+    let raw = format!("Basic {}:{}", email(ON), issued.token.expose());
+    says(&world.present(&raw).await, &["base64", "email:api_token"]);
+}
+
+#[tokio::test]
+async fn complaint_52_a_missing_scope_is_named_in_header_and_body() {
+    let world = World::cold()
+        .rebuilt(|auth| auth.require_scopes(["read:issues", "write:issues"]))
+        .warmed()
+        .await;
+    let answer = world
+        .bearer(&world.token().scope("read:issues").sign())
+        .await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN);
+    assert!(
+        answer
+            .challenge()
+            .contains("scope=\"read:issues write:issues\"")
+    );
+    assert_eq!(answer.json()["missing_scopes"], json!(["write:issues"]));
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+}
+
+#[tokio::test]
+async fn complaint_148_the_challenge_leads_to_a_document_that_is_there() {
+    let world = World::warm().await;
+    let answer = world.send(post()).await;
+    assert!(
+        answer
+            .challenge()
+            .contains(&format!("resource_metadata=\"{P}\""))
+    );
+    let path = P.strip_prefix("https://mcp.example.com").unwrap();
+    let request = http::Request::get(path).header("host", "mcp.example.com");
+    let document = world.send(request).await;
+    assert_eq!(document.status, StatusCode::OK);
+    assert_eq!(document.json()["resource"], R);
+    assert_eq!(document.json()["authorization_servers"], json!([I]));
+}
+
+#[tokio::test]
+async fn complaint_193_a_resource_in_the_clear_is_refused_when_built() {
+    let resource = ProtectedResource::new("http://mcp.example.com/mcp").issuer(Issuer::new(I));
+    let world = World::cold();
+    let built = Authenticator::builder(resource)
+        .fetch(world.issuer.fetch())
+        .build();
+    let error = built.unwrap_err().to_string();
+    assert!(error.contains("http://mcp.example.com/mcp"), "{error}");
+    assert!(error.contains("https"), "{error}");
+}
+
+#[tokio::test]
+async fn complaint_241_every_refusal_has_a_code_and_a_number_to_quote() {
+    let world = Orgs::new().await;
+    let off = world.personal(OFF).await;
+    for credential in ["Bearer nonsense", "Basic !", &off, &bearer("a.b.c")] {
+        let request = post()
+            .header("authorization", credential)
+            .header("x-request-id", "call-17");
+        let answer = world.send(request).await;
+        assert_eq!(answer.header("x-request-id"), Some("call-17"));
+        assert_eq!(answer.json()["request_id"], "call-17");
+        assert!(!answer.code_in_body().is_empty());
+        assert!(!answer.json()["message"].as_str().unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn complaint_254_the_refusal_shows_the_client_and_the_patterns_tried() {
+    let world = Orgs::new().await;
+    let rules = ClientRules::only()
+        .pattern("https://tools.example.com")
+        .pattern("https://*.tools.example.com/**");
+    world.policies.set(policy(ON).clients(rules)).await;
+    let client = "https://tools.example.com:8443/client.json";
+    let token = world.access_token(ON).client(client).sign();
+    let answer = world.present(&bearer(&token)).await;
+    assert_eq!(answer.json()["error"], "client_not_allowed");
+    says(
+        &answer,
+        &[
+            client,
+            "https://tools.example.com",
+            "https://*.tools.example.com/**",
+            "clients",
+        ],
+    );
+}
+
+#[tokio::test]
+async fn complaint_86_throttling_names_the_limit_the_window_and_the_wait() {
+    let world = Orgs::custom(|auth| auth.throttle(ThrottleSettings::new().per_address(2, 2))).await;
+    let wrong = basic_text(&email(ON), "nonsense");
+    for _ in 0..2 {
+        let answer = world.present_from("192.0.2.1", &wrong).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+    }
+    let answer = world.present_from("192.0.2.1", &wrong).await;
+    assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS);
+    let body = answer.json();
+    for member in [
+        "limit",
+        "limit_scope",
+        "limit_allowance",
+        "limit_window_seconds",
+    ] {
+        assert!(!body[member].is_null(), "no {member} in {body}");
+    }
+    let wait = answer.header("retry-after").unwrap();
+    assert_eq!(body["retry_after_seconds"].to_string(), wait);
+    // Somebody else is not slowed down, and waiting helps.
+    world
+        .send(from("192.0.2.2").header("authorization", world.personal(ON).await))
+        .await
+        .assert_let_in();
+    world
+        .clock
+        .advance(Duration::from_secs(wait.parse().unwrap()));
+    let answer = world.present_from("192.0.2.1", &wrong).await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn complaint_79_an_organization_can_be_restricted_to_sites() {
+    let world = Orgs::new().await;
+    let closed = GroupRules::new().other_products(Intents::none());
+    let rules = policy(ON)
+        .tenant(site("s-1"))
+        .tenant(site("s-2"))
+        .site_groups(site("s-2"), closed);
+    world.policies.set(rules).await;
+    let on = |name: &str| bearer(&world.access_token(ON).claim("site_id", name).sign());
+    let refused = world.present(&on("s-3")).await;
+    assert_eq!(refused.json()["error"], "tenant_not_allowed");
+    says(&refused, &["s-3", ON]);
+    let read = PermissionGroup::new("jira", Intent::Read);
+    let first = world.decide(&on("s-1")).await.unwrap();
+    first.permitted().unwrap().check_group(&read).unwrap();
+    let second = world.decide(&on("s-2")).await.unwrap();
+    second.permitted().unwrap().check_group(&read).unwrap_err();
+}
+
+#[tokio::test]
+async fn complaint_201_the_denial_lists_the_methods_that_work() {
+    let world = Orgs::new().await;
+    world.policies.set(policy(OFF).personal_tokens(true)).await;
+    let refused = world.present(&world.service_key(OFF).await).await;
+    assert_eq!(refused.json()["auth_method"], "service_account_key");
+    assert_eq!(
+        refused.json()["allowed_methods"],
+        json!(["oauth2", "api_token"])
+    );
+}
+
+#[tokio::test]
+async fn complaint_47515_ci_gets_clear_words_and_no_browser() {
+    let world = Orgs::custom(|auth| auth.disabled_method_is_forbidden()).await;
+    let refused = world.present(&world.personal(OFF).await).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    assert_eq!(refused.header("www-authenticate"), None);
+    says(&refused, &["API token", "switched off", OFF]);
+}
+
+#[tokio::test]
+async fn complaint_12755_a_transient_fault_is_never_a_401() {
+    let world = Orgs::new().await;
+    let (oauth, personal) = (world.oauth(ON), world.personal(ON).await);
+    world.issuer.fail_all(Fault::Refuse);
+    world.policies.down(true);
+    for credential in [oauth, personal] {
+        let answer = world.present(&credential).await;
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(answer.header("retry-after").is_some());
+        says(&answer, &["keep it", "try again"]);
+    }
+}

@@ -16,6 +16,7 @@ mod binary;
 mod clients;
 mod config;
 mod edge;
+mod errors_page;
 mod frameworks;
 mod grpc;
 mod hostile;

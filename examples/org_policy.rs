@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn key_sa_4_each_step_holds_from_the_next_request_on() {
+    async fn keysa_04_each_step_holds_from_the_next_request_on() {
         let outcomes = story().await.unwrap();
         let statuses: Vec<_> = outcomes.iter().map(|outcome| outcome.status).collect();
         assert_eq!(statuses, [401, 200, 401, 200, 401], "{outcomes:#?}");

@@ -127,7 +127,9 @@ Or see its answers yourself:
     let credentials = &quickstart.credentials;
     let mut section = |title: &str, trials: &[Trial<'_>]| {
         text.push_str(title);
-        trials.iter().for_each(|trial| trial.write(url, &mut text));
+        for trial in trials {
+            trial.write(url, &mut text);
+        }
     };
     section("", &oauth(quickstart));
     section(

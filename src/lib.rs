@@ -37,15 +37,50 @@
 //! no credential                                  ->  401 that leads the client to the issuer
 //! two Authorization lines, or one too long       ->  400, 431
 //! a bad token                                    ->  401 invalid_token, with the class of fault
+//! a bad API token                                ->  401, one answer for whatever is wrong
+//! too many bad API tokens from one address       ->  429 + Retry-After
+//! a kind of credential the organization disabled ->  401 with the kinds that work
+//! a network, client, issuer or site not allowed  ->  403 with the rule and whom to ask
 //! a good token, a scope missing                  ->  403 with the scopes it lacks
-//! the issuer out of reach, no keys at hand       ->  503 + Retry-After, never 401
+//! a deactivated account                          ->  403
+//! the issuer out of reach, no keys at hand;
+//! a store or the directory out of reach          ->  503 + Retry-After, never 401
 //! a good token                                   ->  your service, with an AuthContext,
 //!                                                    without the token
 //! ```
 //!
-//! A request whose issuer's keys are at hand is decided inside `call`: no await, no lock, no clone
+//! A request whose issuer's keys, token record, policy and user facts are at hand is decided inside `call`: no await, no lock, no clone
 //! of your service. Keys are fetched at the first need, refreshed before they grow old, and kept
-//! through an outage of the issuer ([`Freshness`]).
+//! through an outage of the issuer ([`Freshness`]). `docs/errors.md` lists every [`Reason`] with its
+//! answer and who can do something about it.
+//!
+//! # API tokens and policies
+//!
+//! ```
+//! use tower_mcp_auth::api_token::{ApiTokens, MemoryStore, Peppers};
+//! use tower_mcp_auth::audit::TracingAudit;
+//! use tower_mcp_auth::policy::MemoryPolicyStore;
+//! use tower_mcp_auth::{Authenticator, Issuer, ProtectedResource};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let tokens = ApiTokens::new(MemoryStore::new(), Peppers::generate()?); // issue, roll, revoke
+//! let policies = MemoryPolicyStore::new(); // every organization is OAuth only until a put
+//! let auth = Authenticator::builder(
+//!     ProtectedResource::new("https://mcp.example.com/mcp")
+//!         .issuer(Issuer::new("https://auth.example.com/t1")),
+//! )
+//! .api_tokens(tokens.clone())
+//! .policies(policies.clone())
+//! .audit(TracingAudit::new())
+//! .build()?;
+//!
+//! let handle = auth.handle(); // revokes access tokens, people, organizations, issuers
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! What is written through `tokens`, `policies` and `handle` holds from the next request of this
+//! process on; what other processes write, when the copies below have aged.
 //!
 //! # Where things are
 //!
@@ -54,9 +89,15 @@
 //!   origin and host. [`ResourceMetadataLayer`], [`OriginLayer`], [`AuthenticateLayer`]: its parts.
 //! - [`AuthContext`], [`Principal`]: what your service reads.
 //! - [`Reason`], [`Rejection`]: why a request was refused; in the extensions of the answer.
+//! - [`api_token`]: personal tokens and service-account keys; [`api_token::ApiTokens`] issues, rolls
+//!   and revokes them, an [`api_token::ApiTokenStore`] keeps them.
 //! - [`OrganizationPolicy`]: an organization administrator's switches. [`policy::PolicyStore`]: where
 //!   they are kept.
-//! - [`fetch::Fetch`], [`clock::Clock`]: the two ports. `HttpClient` is the default `Fetch`.
+//! - [`enrich`]: what your directory knows about a user. [`throttle`]: how failed API tokens are
+//!   slowed down. [`audit`]: a record of every decision.
+//! - [`authenticator::AuthHandle`]: revocation while the server runs.
+//! - [`fetch::Fetch`], [`clock::Clock`], [`api_token::ApiTokenStore`], [`policy::PolicyStore`],
+//!   [`enrich::ContextEnricher`], [`audit::AuditSink`]: the ports. `HttpClient` is the default `Fetch`.
 //!
 //! # Features
 //!
@@ -82,6 +123,15 @@
 //! | waiting for keys, per request | 2 s | fixed |
 //! | one fetch: connect; in all | 2 s; 5 s | |
 //! | metadata or key document | 256 KiB, 100 keys | fixed |
+//! | API token record; beyond it while the store fails | 30 s; 30 s (60 s in all) | fixed |
+//! | an id no store knows | 2 s | fixed |
+//! | policy; beyond it while the store fails | 30 s; 5 min | fixed |
+//! | user facts; beyond it while the directory fails | 30 s; 5 min | fixed |
+//! | one read: token record; policy or user facts | 500 ms; 2 s | fixed |
+//! | records, policies, user facts held | 50,000; 100,000; 50,000 | fixed |
+//! | failed API tokens, per address (IPv6 /64) | 20 at once, 20 a minute | or off |
+//! | failed API tokens, per id and address | 5 at once, 5 a minute | or off |
+//! | life of an API token | 90 days | 1 s – 365 d |
 //! | token JSON | depth 8 (header), 16 (payload), 256 values | fixed |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -2,73 +2,103 @@
 
 use std::fmt::Write;
 
+use super::organizations::Credentials;
 use super::server::Quickstart;
 
 /// How long the good token works, in seconds.
 const HOUR: i64 = 3600;
 
-const WHOAMI: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"whoami"}}"#;
+/// What curl needs to call a tool.
+const WHOAMI: &str = r#"-H 'Content-Type: application/json' -H 'Accept: application/json, text/event-stream' -d '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"whoami"}}'"#;
 
-/// A request to the MCP server, ready to paste.
-struct Trial {
-    token: Option<String>,
-    body: Option<&'static str>,
+/// What a request presents.
+enum Credential<'c> {
+    None,
+    /// An access token or a service-account key.
+    Bearer(String),
+    /// An email, a colon and a personal API token, sent as Basic.
+    User(&'c str),
+}
+
+/// A request, ready to paste.
+struct Trial<'c> {
+    credential: Credential<'c>,
     status: u16,
     expect: &'static str,
 }
 
-fn trials(quickstart: &Quickstart) -> [Trial; 4] {
+const fn trial<'c>(status: u16, expect: &'static str, credential: Credential<'c>) -> Trial<'c> {
+    Trial {
+        credential,
+        status,
+        expect,
+    }
+}
+
+fn oauth(quickstart: &Quickstart) -> [Trial<'_>; 4] {
     let url = quickstart.resource.identifier();
     let token = |audience: &str| quickstart.issuer.token(audience).scope("read:issues");
-    let refused = |token, expect| Trial {
-        token,
-        body: None,
-        status: 401,
-        expect,
-    };
+    let good = token(url).expires_in(HOUR).sign();
+    let expired = token(url).issued_in(-2 * HOUR).expires_in(-HOUR).sign();
+    let elsewhere = token("https://other.example/mcp").expires_in(HOUR).sign();
     [
-        refused(None, "no token, and where to get one"),
-        Trial {
-            token: Some(token(url).expires_in(HOUR).sign()),
-            body: Some(WHOAMI),
-            status: 200,
-            expect: "alice of acme, for an hour",
-        },
-        refused(
-            Some(token(url).issued_in(-2 * HOUR).expires_in(-HOUR).sign()),
-            "an expired token",
-        ),
-        refused(
-            Some(token("https://other.example/mcp").expires_in(HOUR).sign()),
+        trial(401, "no token, and where to get one", Credential::None),
+        trial(200, "alice of acme, for an hour", Credential::Bearer(good)),
+        trial(401, "an expired token", Credential::Bearer(expired)),
+        trial(
+            401,
             "a token for another server",
+            Credential::Bearer(elsewhere),
         ),
     ]
 }
 
-impl Trial {
-    /// Header lines beside those every client sends.
-    fn headers(&self) -> Vec<(&'static str, String)> {
-        let mut headers = Vec::new();
-        if self.body.is_some() {
-            headers.push(("Content-Type", "application/json".into()));
-            headers.push(("Accept", "application/json, text/event-stream".into()));
-        }
-        if let Some(token) = &self.token {
-            headers.push(("Authorization", format!("Bearer {token}")));
-        }
-        headers
-    }
+/// acme allows API tokens.
+fn acme(credentials: &Credentials) -> [Trial<'_>; 4] {
+    let key = Credential::Bearer(credentials.build_bot.clone());
+    let alice = Credential::User(&credentials.alice);
+    let misspelt = Credential::User(&credentials.alice_misspelt);
+    let revoked = Credential::User(&credentials.alice_revoked);
+    [
+        trial(200, "alice's personal token, with her email", alice),
+        trial(200, "the key of acme's build bot", key),
+        trial(401, "the same token with another email", misspelt),
+        trial(401, "a token alice has revoked", revoked),
+    ]
+}
 
-    /// One line for a shell.
-    fn curl(&self, url: &str) -> String {
-        let mut line = format!("curl -i {url}");
-        if let Some(body) = self.body {
-            let _ = write!(line, " -d '{body}'");
+/// globex does not, until its administrator says so.
+fn globex(credentials: &Credentials, on: bool) -> [Trial<'_>; 2] {
+    let key = Credential::Bearer(credentials.report_bot.clone());
+    let bob = Credential::User(&credentials.bob);
+    if on {
+        [
+            trial(200, "bob, by the same line", bob),
+            trial(200, "the report bot, too", key),
+        ]
+    } else {
+        [
+            trial(401, "bob's token: globex takes no API tokens", bob),
+            trial(401, "nor the key of its report bot", key),
+        ]
+    }
+}
+
+impl Trial<'_> {
+    /// One line for a shell, under what to expect.
+    fn write(&self, url: &str, text: &mut String) {
+        let Self { status, expect, .. } = self;
+        let _ = write!(text, "\n# {status}: {expect}\ncurl -i {url}");
+        let _ = match &self.credential {
+            Credential::None => Ok(()),
+            Credential::Bearer(token) => write!(text, " -H 'Authorization: Bearer {token}'"),
+            Credential::User(pair) => write!(text, " -u '{pair}'"),
+        };
+        // Always the whole call, but for the first line: whoever has no token just looks.
+        if !matches!(self.credential, Credential::None) {
+            let _ = write!(text, " {WHOAMI}");
         }
-        for (name, value) in self.headers() {
-            let _ = write!(line, " -H '{name}: {value}'");
-        }
-        line
+        text.push('\n');
     }
 }
 
@@ -94,10 +124,24 @@ Or see its answers yourself:
         metadata = quickstart.resource.metadata_url(),
         issuer = quickstart.issuer.url(),
     );
-    for trial in trials(quickstart) {
-        let (status, expect) = (trial.status, trial.expect);
-        let _ = write!(text, "\n# {status}: {expect}\n{}\n", trial.curl(url));
-    }
-    text.push_str("\nCtrl-C ends both servers.\n");
+    let credentials = &quickstart.credentials;
+    let mut section = |title: &str, trials: &[Trial<'_>]| {
+        text.push_str(title);
+        for trial in trials {
+            trial.write(url, &mut text);
+        }
+    };
+    section("", &oauth(quickstart));
+    section(
+        "\nWith API tokens, which acme allows:\n",
+        &acme(credentials),
+    );
+    section("\nglobex does not:\n", &globex(credentials, false));
+    let switch = format!(
+        "\n# 200: its administrator switches them on (for the demo: loopback only, unprotected)\ncurl -i {} -X POST\n",
+        quickstart.admin.switch_on("globex")
+    );
+    section(&switch, &globex(credentials, true));
+    text.push_str("\nCtrl-C ends all servers.\n");
     text
 }

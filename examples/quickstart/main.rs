@@ -7,8 +7,10 @@
     reason = "a program talks to who started it"
 )]
 
+mod admin;
 mod args;
 mod guide;
+mod organizations;
 mod server;
 mod tools;
 mod tracker;
@@ -20,7 +22,7 @@ use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 
 const USAGE: &str = "\
-An MCP server that only lets in who has a token, and an issuer of tokens beside it.
+An MCP server that only lets in who has an access token or an API token, and an issuer beside it.
 
 Usage: cargo run --example quickstart -- [OPTIONS]
 

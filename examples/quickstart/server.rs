@@ -1,28 +1,35 @@
-//! The two servers: the MCP server, and the issuer it trusts.
+//! The servers: the MCP server, the issuer it trusts, and the administrators' switch.
 
 use std::error::Error;
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::ConnectInfo;
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tower_mcp_auth::api_token::{ApiTokens, MemoryStore, Peppers};
+use tower_mcp_auth::enrich::EnrichmentMode;
 use tower_mcp_auth::testing::TestIssuer;
 use tower_mcp_auth::{Authenticator, Issuer, McpAuthLayer, ProtectedResource, Resource, cors};
 
+use super::admin::Admin;
 use super::args::Options;
+use super::organizations::{Credentials, Directory, policies};
 use super::tools::Tools;
 use super::tracker::Tracker;
 
-/// Both servers, until this is dropped.
+/// All servers, until this is dropped.
 pub(crate) struct Quickstart {
     pub(crate) resource: Resource,
     pub(crate) issuer: TestIssuer,
+    pub(crate) admin: Admin,
+    pub(crate) credentials: Credentials,
     stop: oneshot::Sender<()>,
     server: JoinHandle<io::Result<()>>,
 }
@@ -40,6 +47,8 @@ pub(crate) async fn start(options: &Options) -> Result<Quickstart, Box<dyn Error
         .await
         .map_err(|error| taken(&error, "--issuer-port", options.issuer_port))?;
 
+    let policies = policies()?;
+    let tokens = ApiTokens::new(MemoryStore::new(), Peppers::generate()?).authority(issuer.url()); // alice is the same person, however she comes in
     let auth = Authenticator::builder(
         ProtectedResource::new(format!("http://{}/mcp", listener.local_addr()?))
             .issuer(Issuer::new(issuer.url()).organization_claim("org_id"))
@@ -47,6 +56,13 @@ pub(crate) async fn start(options: &Options) -> Result<Quickstart, Box<dyn Error
             .allow_origin("http://localhost:6274") // the MCP inspector
             .name("Quickstart"),
     )
+    .api_tokens(tokens.clone())
+    .policies(policies.clone())
+    .enrich(Directory, EnrichmentMode::Required)
+    .peer_address(|extensions| {
+        let peer = extensions.get::<ConnectInfo<SocketAddr>>()?;
+        Some(peer.0.ip())
+    })
     .build()?;
     auth.warm_up(Duration::from_secs(5)).await?;
     let resource = auth.resource().clone();
@@ -74,17 +90,20 @@ pub(crate) async fn start(options: &Options) -> Result<Quickstart, Box<dyn Error
         let _ = stopped.await; // asked to, or dropped
         calls.cancel();
     };
+    let app = app.into_make_service_with_connect_info::<SocketAddr>();
     let server = axum::serve(listener, app).with_graceful_shutdown(shutdown);
     Ok(Quickstart {
         resource,
         issuer,
+        admin: Admin::start(policies).await?,
+        credentials: Credentials::issue(&tokens).await?,
         stop,
         server: tokio::spawn(server.into_future()),
     })
 }
 
 impl Quickstart {
-    /// Ends running calls, then both servers.
+    /// Ends running calls, then all servers.
     pub(crate) async fn stop(self) -> Result<(), Box<dyn Error>> {
         let _ = self.stop.send(()); // an error means that it has stopped already
         let ended = tokio::time::timeout(Duration::from_secs(5), self.server).await;

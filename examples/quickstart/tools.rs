@@ -19,8 +19,11 @@ pub(crate) struct Tools {
 #[derive(Serialize, schemars::JsonSchema)]
 pub(crate) struct Identity {
     user: String,
+    /// From the server's own directory.
+    name: Option<String>,
     organization: String,
     scopes: Vec<String>,
+    method: String,
     client: Option<String>,
 }
 
@@ -46,10 +49,13 @@ impl Tools {
     /// Who you are to this server, and what you may do.
     #[tool(name = "whoami", annotations(read_only_hint = true))]
     async fn whoami(&self, auth: AuthContext) -> Json<Identity> {
+        let facts = auth.enrichment().and_then(|known| known.user_facts());
         Json(Identity {
             user: auth.principal().subject().to_string(),
+            name: facts.and_then(|user| user.display_name.clone()),
             organization: auth.organization().to_string(),
             scopes: auth.scopes().iter().map(str::to_owned).collect(),
+            method: auth.method().to_string(),
             client: auth.principal().client().map(ToString::to_string),
         })
     }

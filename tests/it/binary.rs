@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// The last line of what it prints.
-const END: &str = "Ctrl-C ends both servers.";
+const END: &str = "Ctrl-C ends all servers.";
 
 /// A running quickstart, killed when dropped.
 struct Program {
@@ -100,15 +100,23 @@ async fn curl(line: &str) -> reqwest::Response {
     assert_eq!(words.next(), Some("curl"));
     assert_eq!(words.next(), Some("-i"));
     let url = words.next().unwrap();
-    let mut request = reqwest::Client::new().get(url);
+    let posts = line.contains(" -d ");
+    let method = if posts { "POST" } else { "GET" };
+    let client = reqwest::Client::new();
+    let mut request = client.request(method.parse().unwrap(), url);
     while let Some(option) = words.next() {
         let value = words.next().unwrap().to_owned();
         request = match option {
-            "-d" => reqwest::Client::new().post(url).body(value),
+            "-d" => request.body(value),
             "-H" => {
                 let (name, value) = value.split_once(": ").unwrap();
                 request.header(name, value)
             }
+            "-u" => {
+                let (email, token) = value.split_once(':').unwrap();
+                request.basic_auth(email, Some(token))
+            }
+            "-X" => client.request(value.parse().unwrap(), url),
             other => panic!("this test does not know {other}"),
         };
     }
@@ -128,11 +136,26 @@ async fn the_quickstart_answers_as_printed_and_ends_on_ctrl_c() {
     }
     let said = [
         "authentication_required",
-        r#""user":"alice""#,
+        r#""name":"Alice Archer""#,
         "expired",
         "another resource",
+        r#""method":"api_token""#,
+        r#""name":"Build bot""#,
+        "invalid_credentials",
+        "invalid_credentials",
+        "auth_method_disabled",
+        "auth_method_disabled",
+        "API tokens of globex are on",
+        r#""name":"Bob Baker""#,
+        r#""name":"Report bot""#,
     ];
     assert_eq!(answers.len(), said.len());
+    let sent: Vec<_> = lines.iter().filter(|l| l.starts_with("curl")).collect();
+    assert_eq!(
+        sent[8..10],
+        sent[11..13],
+        "the same lines, after the switch"
+    );
     for (answer, said) in answers.iter().zip(said) {
         assert!(answer.contains(said), "{answer}");
     }

@@ -23,7 +23,9 @@ use quickstart::server::{Quickstart, start};
 
 #[path = "../../examples/quickstart"]
 mod quickstart {
+    mod admin;
     pub(super) mod args;
+    mod organizations;
     pub(super) mod server;
     mod tools;
     mod tracker;
@@ -117,6 +119,7 @@ async fn an_sdk_client_finds_logs_in_and_calls() {
     let who = call(&client, "whoami", json!({})).await;
     let who = who.structured_content.unwrap();
     assert_eq!(who["user"], "alice");
+    assert_eq!(who["name"], "Alice Archer");
     assert_eq!(who["organization"], "acme");
     assert_eq!(who["scopes"], json!(["read:issues"]), "the baseline");
 
@@ -278,6 +281,54 @@ async fn a_user_says_no_on_the_consent_page() {
     let back = consent(&page, "bob", "deny").await;
     assert_eq!(back["error"], "access_denied");
     assert!(!back.contains_key("code"));
+}
+
+#[tokio::test]
+async fn pol_01_a_switch_flips_what_api_tokens_may_do_at_once() {
+    let quickstart = quickstart(Consent::Automatic).await;
+    let credentials = &quickstart.credentials;
+    let whoami = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call",
+        "params": {"name": "whoami"}});
+    let status = async |pair: &str| {
+        let request = browser().post(quickstart.resource.identifier());
+        let request = request.header("accept", "application/json, text/event-stream");
+        let (user, secret) = pair.split_once(':').map_or(("", pair), |found| found);
+        let request = if user.is_empty() {
+            request.bearer_auth(secret)
+        } else {
+            request.basic_auth(user, Some(secret))
+        };
+        request
+            .json(&whoami)
+            .send()
+            .await
+            .unwrap()
+            .status()
+            .as_u16()
+    };
+    for (credential, expected) in [
+        (&credentials.alice, 200),
+        (&credentials.build_bot, 200),
+        (&credentials.alice_misspelt, 401),
+        (&credentials.alice_revoked, 401),
+        (&credentials.bob, 401),
+        (&credentials.report_bot, 401),
+    ] {
+        assert_eq!(status(credential).await, expected, "{credential}");
+    }
+    let on = quickstart.admin.switch_on("globex");
+    for (url, answer) in [
+        (on.replace("globex", "initech"), StatusCode::NOT_FOUND),
+        (on.replace("/on", "/perhaps"), StatusCode::NOT_FOUND),
+        (on.clone(), StatusCode::OK),
+    ] {
+        assert_eq!(browser().post(&url).send().await.unwrap().status(), answer);
+    }
+    assert_eq!(status(&credentials.bob).await, 200);
+    assert_eq!(status(&credentials.report_bot).await, 200);
+    let off = on.replace("/on", "/off");
+    assert_eq!(browser().post(off).send().await.unwrap().status(), 200);
+    assert_eq!(status(&credentials.bob).await, 401);
 }
 
 #[tokio::test]

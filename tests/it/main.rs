@@ -20,6 +20,7 @@ mod complaints;
 mod config;
 mod edge;
 mod enrichment;
+mod errors_page;
 mod failures;
 mod frameworks;
 mod grpc;

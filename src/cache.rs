@@ -258,13 +258,13 @@ impl<K: Clone, V> Underway<K, V> {
         match outcome {
             Ok(_) if state.epoch != epoch => return false,
             Ok(value) => {
-                let (fresh, stale) = (self.inner.serves)(&value, self.inner.lifetime);
+                let (fresh, then) = (self.inner.serves)(&value, self.inner.lifetime);
                 let fresh_until = now.saturating_add(fresh);
                 state.failure = None;
                 self.cell.held.store(Some(Arc::new(Held {
                     value,
                     fresh_until,
-                    usable_until: fresh_until.saturating_add(stale),
+                    usable_until: fresh_until.saturating_add(then),
                 })));
             }
             Err(error) => {

@@ -3,6 +3,11 @@
 //! Counted around the whole call and its future, with the same call of the bare service taken off. Both
 //! make one entry in the request's extensions, so what `http::Extensions` allocates is taken off too.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy.toml exempts test functions, not what they share"
+)]
+
 use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::task::{Context, Poll};

@@ -265,7 +265,10 @@ impl Inner {
         subject.issuer = Some(principal.issuer());
         subject.client = principal.client().map(ClientId::as_str);
         subject.tenant = principal.tenant();
-        subject.tenants = proven.token.as_deref().map_or(&[], TokenRecord::tenants);
+        subject.tenants = proven
+            .token
+            .as_deref()
+            .map_or(&[], |held| held.record.tenants());
         subject.address = sender.address;
         subject.credential_issued_at = principal.issued_at();
         subject.credential_expires_at = Some(principal.expires_at());

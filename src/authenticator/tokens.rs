@@ -141,7 +141,6 @@ impl Tokens {
         now: UnixTime,
         waited: bool,
     ) -> Result<Arc<Held>, Need> {
-    ) -> Result<Verified, Need> {
         // Damaged keys are failures that never reach the check by id.
         self.check_throttle(sender, None)?;
         if self.recognise(credential) == Some(TokenKind::Personal) {

@@ -113,13 +113,15 @@ fn json(
     wait: Option<u64>,
 ) -> Response<Bytes> {
     let no_credential = answer.challenge == ChallengeKind::Plain;
+    // Whoever sent a wrong API token has chosen a method already.
+    let unasked = no_credential && answer.error == "authentication_required";
     let scopes = !rejection.required_scopes().is_empty();
     let refusal = Refusal {
         error: answer.error,
         message: rejection.message(),
         request_id: &facts.request_id,
         resource_metadata: no_credential.then(|| resource.metadata_url()),
-        allowed_methods: (no_credential && !rejection.details().contains_key("allowed_methods"))
+        allowed_methods: (unasked && !rejection.details().contains_key("allowed_methods"))
             .then_some(["oauth2"]),
         required_scopes: scopes.then(|| rejection.required_scopes().iter().collect()),
         missing_scopes: scopes.then(|| rejection.missing_scopes().iter().collect()),

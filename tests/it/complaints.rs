@@ -288,7 +288,10 @@ async fn complaint_201_the_denial_lists_the_methods_that_work() {
 
 #[tokio::test]
 async fn complaint_47515_ci_gets_clear_words_and_no_browser() {
-    let world = Orgs::custom(|auth| auth.disabled_method_is_forbidden()).await;
+    let world = Orgs::custom(
+        tower_mcp_auth::authenticator::AuthenticatorBuilder::disabled_method_is_forbidden,
+    )
+    .await;
     let refused = world.present(&world.personal(OFF).await).await;
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
     assert_eq!(refused.header("www-authenticate"), None);

@@ -106,7 +106,10 @@ async fn pol_01_service_keys_are_switched_off_alike() {
 
 #[tokio::test]
 async fn pol_02_the_knob_makes_it_403_without_a_challenge() {
-    let world = Orgs::custom(|auth| auth.disabled_method_is_forbidden()).await;
+    let world = Orgs::custom(
+        tower_mcp_auth::authenticator::AuthenticatorBuilder::disabled_method_is_forbidden,
+    )
+    .await;
     for credential in [world.personal(OFF).await, world.service_key(OFF).await] {
         let refused = world.present(&credential).await;
         assert_eq!(refused.status, StatusCode::FORBIDDEN);

@@ -46,7 +46,8 @@ type Load<K, V> =
 /// What is known about a key.
 pub(crate) enum Known<V> {
     Value(V),
-    /// Nothing usable is held: await this, then ask once more with `after_wait`.
+    /// Nothing usable is held: await this, then ask once more with `after_wait`. Another wait can
+    /// follow only if the key was invalidated meanwhile.
     Wait(LoadWait),
     /// The store cannot be asked.
     Unavailable {
@@ -138,7 +139,7 @@ where
     }
 
     /// What is known about `key`. Never blocks; starts a load where one is needed, in the current
-    /// Tokio runtime. `after_wait` says the caller has waited; it gets no second wait.
+    /// Tokio runtime. `after_wait` says the caller has waited: it does not wait for a store that fails again.
     pub(crate) fn get(&self, key: &K, after_wait: bool) -> Known<V> {
         let now = self.0.clock.monotonic();
         let cell = self
@@ -172,12 +173,7 @@ where
             };
         }
         drop(state);
-        if after_wait {
-            return Known::Unavailable {
-                retry_after: BACK_OFF,
-                cause: None,
-            };
-        }
+        // Also after a wait: an invalidation may have taken what the wait was for.
         self.join_or_start(key, &cell)
     }
 

@@ -23,12 +23,9 @@ use crate::rejection::{Reason, Rejection};
 use crate::secret::SecretText;
 use crate::wire::authorization::{Presented, read};
 
-/// What a decision has waited for already. Nothing is waited for twice.
+/// What a decision has waited for already.
 #[derive(Clone, Copy, Debug, Default)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "four waits, each granted once"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "four things to wait for")]
 pub(super) struct Waited {
     keys: bool,
     record: bool,

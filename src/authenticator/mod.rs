@@ -43,6 +43,10 @@ pub use sender::PeerAddress;
 
 pub use crate::oauth::keys::{IssuerStatus, KeyState};
 
+/// Four things can be waited for, and a second time if they change meanwhile. A request that still
+/// cannot be decided then is told to come back.
+const MOST_WAITS: usize = 8;
+
 /// Decides who a request comes from, for one protected resource. Cloning shares it.
 ///
 /// ```
@@ -276,19 +280,19 @@ impl Authenticator {
         };
         let (inner, kept) = (inner.clone(), Kept::of(presented));
         let decision = async move {
-            loop {
+            for _ in 0..MOST_WAITS {
                 wait.await;
                 let now = inner.shared.clock.now();
                 let need = match inner.attempt(kept.presented(), &sender, now, waited) {
                     Ok(context) => return Ok(context),
                     Err(need) => need,
                 };
-                // Ends: each of the four waits is granted once.
                 wait = match need.wait(&mut waited) {
                     Ok(wait) => wait,
                     Err(rejection) => return Err(rejection),
                 };
             }
+            Err(Reason::StoreUnavailable.into())
         };
         let guarded = AssertUnwindSafe(decision).catch_unwind();
         Begin::Pending(Box::pin(

@@ -3,7 +3,6 @@
 mod denial;
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use super::{ClientPattern, GroupRules, OrganizationPolicy, PermissionGroup};
 use crate::clock::UnixTime;
@@ -84,7 +83,7 @@ pub fn evaluate(
             policy: policy.clone(),
             method: subject.method,
             tenant: subject.tenant.cloned(),
-            tenants: subject.tenants.into(),
+            tenants: subject.tenants.to_vec(),
         }),
     }
 }
@@ -166,7 +165,7 @@ pub struct Permitted {
     method: AuthMethod,
     tenant: Option<TenantId>,
     /// Those the credential lists; empty: any.
-    tenants: Arc<[TenantId]>,
+    tenants: Vec<TenantId>,
 }
 
 impl Permitted {

@@ -52,9 +52,7 @@ async fn pol_01_off_is_e4_oauth_works_and_on_acts_on_the_next_request() {
     assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
     assert_eq!(
         refused.challenge(),
-        format!(
-            "Bearer resource_metadata=\"{P}\", scope=\"read:issues\", error_description=\"{message}\""
-        )
+        format!("Bearer resource_metadata=\"{P}\", error_description=\"{message}\"")
     );
     assert_eq!(refused.header("cache-control"), Some("no-store"));
     let mut body = refused.json();

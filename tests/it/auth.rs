@@ -383,3 +383,55 @@ async fn mcp_12_mcp_13_no_method_is_exempt() {
     }
     assert_eq!(world.probe.calls(), methods.len());
 }
+
+/// Every kind of refusal that carries a challenge.
+async fn challenged(world: &World) -> Vec<Answer> {
+    let mut answers = vec![world.send(post()).await, world.present("Digest a").await];
+    answers.push(world.present("Basic YTpi").await);
+    answers.push(world.bearer(&world.token().expires_in(-100).sign()).await);
+    let twice = post()
+        .header("authorization", "Bearer a")
+        .header("authorization", "Bearer b");
+    answers.push(world.send(twice).await);
+    answers
+}
+
+#[tokio::test]
+async fn auth_02_auth_03_auth_04_one_bearer_challenge_with_parameters_on_the_first_line() {
+    let world = World::warm().await;
+    for answer in challenged(&world).await {
+        let lines: Vec<_> = answer.headers.get_all("www-authenticate").iter().collect();
+        assert_eq!(lines.len(), 1, "one challenge, one line");
+        let line = lines[0].to_str().unwrap();
+        assert!(
+            line.starts_with("Bearer ") && line.contains("=\""),
+            "{line}"
+        );
+        assert!(
+            !line.contains(", Basic") && !line.contains(", DPoP"),
+            "{line}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn auth_15_a_good_credential_without_the_rights_is_403() {
+    let world = World::cold().rebuilt(|auth| auth.require_scopes(["admin:issues"]));
+    let world = world.warmed().await;
+    let answer = world.bearer(&world.token().sign()).await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN);
+    assert_eq!(world.probe.calls(), 0);
+}
+
+#[tokio::test]
+async fn auth_21_the_reason_stands_in_the_body_and_in_the_challenge() {
+    let world = World::warm().await;
+    let answer = world.bearer(&world.token().expires_in(-100).sign()).await;
+    let message = answer.json()["message"].as_str().unwrap().to_owned();
+    assert!(message.contains("expired"));
+    assert!(
+        answer.challenge().contains(&message),
+        "{}",
+        answer.challenge()
+    );
+}

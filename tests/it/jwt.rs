@@ -991,3 +991,19 @@ async fn t19_a_configured_organization_claim_must_be_there() {
         .assert_invalid_token("bad_signature");
     assert_eq!(world.probe.calls(), before);
 }
+
+#[tokio::test]
+async fn jwt_02_a_failed_token_is_nobody_elses_credential() {
+    let world = World::warm().await;
+    let asked = world.issuer.requests().len();
+    let tampered = world.token().tamper(|signature| signature[1] ^= 1).sign();
+    world
+        .bearer(&tampered)
+        .await
+        .assert_invalid_token("bad_signature");
+    assert_eq!(
+        world.issuer.requests().len(),
+        asked,
+        "nobody else was asked"
+    );
+}

@@ -18,6 +18,7 @@ mod binary;
 mod clients;
 mod complaints;
 mod config;
+mod document;
 mod edge;
 mod enrichment;
 mod errors_page;

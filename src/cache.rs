@@ -139,7 +139,8 @@ where
     }
 
     /// What is known about `key`. Never blocks; starts a load where one is needed, in the current
-    /// Tokio runtime. `after_wait` says the caller has waited: it does not wait for a store that fails again.
+    /// Tokio runtime. `after_wait` says the caller has waited: it does not wait again for a store
+    /// that fails.
     pub(crate) fn get(&self, key: &K, after_wait: bool) -> Known<V> {
         let now = self.0.clock.monotonic();
         let cell = self

@@ -77,6 +77,12 @@ impl ScopeSet {
         )
     }
 
+    /// Whether nothing of `required` is missing. Makes no set: it is asked on every request.
+    #[must_use]
+    pub fn covers(&self, required: &Self) -> bool {
+        required.0.iter().all(|scope| self.contains(scope))
+    }
+
     /// The scopes of both sets.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
@@ -158,6 +164,8 @@ mod tests {
         assert_eq!(held.missing(&wanted).to_string(), "c");
         assert_eq!(held.union(&wanted).to_string(), "a b c");
         assert!(held.missing(&ScopeSet::empty()).is_empty());
+        assert!(!held.covers(&wanted) && held.covers(&held));
+        assert!(held.covers(&ScopeSet::empty()) && !ScopeSet::empty().covers(&held));
         assert_eq!(ScopeSet::parse("a a a").unwrap().len(), 1);
     }
 

@@ -12,6 +12,7 @@ use super::{Inner, rules};
 use crate::cache::LoadWait;
 use crate::clock::UnixTime;
 use crate::context::AuthContext;
+use crate::enrich::Enrichment;
 use crate::ident::{ClientId, OrganizationId};
 use crate::jose::compact::is_token_shaped;
 use crate::method::AuthMethod;
@@ -28,9 +29,17 @@ use crate::wire::authorization::{Presented, read};
 #[expect(clippy::struct_excessive_bools, reason = "four things to wait for")]
 pub(super) struct Waited {
     keys: bool,
-    record: bool,
+    pub(super) record: bool,
     pub(super) policy: bool,
     pub(super) enrichment: bool,
+}
+
+/// When a decision is asked for, by whom, and after which waits.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked<'r> {
+    pub(super) sender: &'r Sender,
+    pub(super) now: UnixTime,
+    pub(super) waited: Waited,
 }
 
 /// Why there is no decision yet, or that it is no.
@@ -150,58 +159,54 @@ impl Inner {
     pub(super) fn attempt(
         &self,
         presented: Presented<'_>,
-        sender: &Sender,
-        now: UnixTime,
-        waited: Waited,
+        asked: Asked<'_>,
     ) -> Result<AuthContext, Need> {
-        let proven = self.prove(presented, sender, now, waited)?;
-        let about = (
-            proven.principal.clone(),
-            proven.organization.clone(),
-            proven.method,
-        );
-        self.admit(proven, sender, now, waited)
-            .map_err(|need| match need {
-                Need::Refused(rejection) => rejection.about(about.0, about.1, about.2).into(),
-                need => need,
-            })
+        let proven = self.prove(presented, asked)?;
+        let admitted = self.admit(&proven, asked);
+        let Proven {
+            principal,
+            organization,
+            method,
+            ..
+        } = proven;
+        match admitted {
+            Ok((permitted, enrichment)) => Ok(AuthContext::grant(
+                principal,
+                organization,
+                method,
+                permitted,
+                enrichment,
+            )),
+            Err(Need::Refused(rejection)) => {
+                Err(rejection.about(principal, organization, method).into())
+            }
+            Err(need) => Err(need),
+        }
     }
 
     /// Shape alone decides who judges a credential; there is no second opinion (JWT-2).
-    fn prove(
-        &self,
-        presented: Presented<'_>,
-        sender: &Sender,
-        now: UnixTime,
-        waited: Waited,
-    ) -> Result<Proven, Need> {
+    fn prove(&self, presented: Presented<'_>, asked: Asked<'_>) -> Result<Proven, Need> {
         match (presented, self.tokens()) {
-            (Presented::Basic(text), Some(tokens)) => tokens
-                .basic(text, sender, now, waited.record)
-                .map(Proven::from),
+            (Presented::Basic(text), Some(tokens)) => tokens.basic(text, asked).map(Proven::from),
             (Presented::Basic(_), None) => Err(Reason::UnsupportedScheme.into()),
-            (Presented::Bearer(text), Some(tokens)) if tokens.recognise(text).is_some() => tokens
-                .key(text, sender, now, waited.record)
-                .map(Proven::from),
-            (Presented::ApiKey(text), Some(tokens)) => tokens
-                .key(text, sender, now, waited.record)
-                .map(Proven::from),
-            (Presented::Bearer(text), _) if is_token_shaped(text) => {
-                self.access_token(text, now, waited)
+            (Presented::Bearer(text), Some(tokens)) if tokens.recognise(text).is_some() => {
+                tokens.key(text, asked).map(Proven::from)
             }
+            (Presented::ApiKey(text), Some(tokens)) => tokens.key(text, asked).map(Proven::from),
+            (Presented::Bearer(text), _) if is_token_shaped(text) => self.access_token(text, asked),
             (Presented::Bearer(_) | Presented::ApiKey(_), _) => {
                 Err(Reason::UnrecognizedCredential.into())
             }
         }
     }
 
-    fn access_token(&self, text: &str, now: UnixTime, waited: Waited) -> Result<Proven, Need> {
-        let attempt = if waited.keys {
+    fn access_token(&self, text: &str, asked: Asked<'_>) -> Result<Proven, Need> {
+        let attempt = if asked.waited.keys {
             Attempt::AfterWait
         } else {
             Attempt::First
         };
-        match validate(text, &self.trust, &self.resource, now, attempt) {
+        match validate(text, &self.trust, &self.resource, asked.now, attempt) {
             Outcome::Decided(Ok((principal, organization))) => Ok(Proven {
                 principal,
                 organization,
@@ -210,55 +215,35 @@ impl Inner {
             }),
             Outcome::Decided(Err(rejection)) => Err(rejection.into()),
             // A second wait is never granted; were it asked for, we could not know.
-            Outcome::Wait(_) if waited.keys => Err(Reason::IssuerUnavailable.into()),
+            Outcome::Wait(_) if asked.waited.keys => Err(Reason::IssuerUnavailable.into()),
             Outcome::Wait(wait) => Err(Need::Keys(wait)),
         }
     }
 
-    /// From a proven party to a request let in: revocation, policy, the token's own limits, scopes,
-    /// the directory. Each step only takes away (POL-16).
+    /// What stands between a proven party and being let in: revocation, policy, the token's own
+    /// limits, scopes, the directory. Each step only takes away (POL-16).
     fn admit(
         &self,
-        proven: Proven,
-        sender: &Sender,
-        now: UnixTime,
-        waited: Waited,
-    ) -> Result<AuthContext, Need> {
-        self.shared
-            .revocations
-            .check(&proven.principal, &proven.organization)?;
-        let permitted = self.permit(&proven, sender, now, waited)?;
-        check_networks(&proven, sender)?;
-        self.check_scopes(&proven)?;
+        proven: &Proven,
+        asked: Asked<'_>,
+    ) -> Result<(Option<Permitted>, Option<Enrichment>), Need> {
+        let (principal, organization) = (&proven.principal, &proven.organization);
+        self.shared.revocations.check(principal, organization)?;
+        let permitted = self.permit(proven, asked)?;
+        check_networks(proven, asked.sender)?;
+        self.check_scopes(proven)?;
         let rules = &self.shared.rules;
-        let enrichment = rules.enrichment(&proven.principal, &proven.organization, waited)?;
-        let Proven {
-            principal,
-            organization,
-            method,
-            ..
-        } = proven;
-        Ok(AuthContext::grant(
-            principal,
-            organization,
-            method,
-            permitted,
-            enrichment,
-        ))
+        let enrichment = rules.enrichment(principal, organization, asked.waited)?;
+        Ok((permitted, enrichment))
     }
 
-    fn permit(
-        &self,
-        proven: &Proven,
-        sender: &Sender,
-        now: UnixTime,
-        waited: Waited,
-    ) -> Result<Option<Permitted>, Need> {
-        let Some(policy) = self.shared.rules.policy(&proven.organization, waited)? else {
+    fn permit(&self, proven: &Proven, asked: Asked<'_>) -> Result<Option<Permitted>, Need> {
+        let rules = &self.shared.rules;
+        let Some(policy) = rules.policy(&proven.organization, asked.waited)? else {
             return Ok(None);
         };
         let principal = &proven.principal;
-        let mut subject = PolicySubject::new(proven.method, now);
+        let mut subject = PolicySubject::new(proven.method, asked.now);
         subject.issuer = Some(principal.issuer());
         subject.client = principal.client().map(ClientId::as_str);
         subject.tenant = principal.tenant();
@@ -266,7 +251,7 @@ impl Inner {
             .token
             .as_deref()
             .map_or(&[], |held| held.record.tenants());
-        subject.address = sender.address;
+        subject.address = asked.sender.address;
         subject.credential_issued_at = principal.issued_at();
         subject.credential_expires_at = Some(principal.expires_at());
         subject.supported_clients = &self.shared.supported_clients;
@@ -281,7 +266,7 @@ impl Inner {
             let none: Vec<&str> = Vec::new();
             return Err(Rejection::new(Reason::UnscopedToken).with_detail("granted_scopes", none));
         }
-        if granted.missing(&self.required_scopes).is_empty() {
+        if granted.covers(&self.required_scopes) {
             return Ok(());
         }
         let reason = match proven.method {

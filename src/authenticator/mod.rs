@@ -1,7 +1,6 @@
 //! The one decision: from the head of a request to an [`AuthContext`] or a [`Rejection`].
 
 mod builder;
-
 mod decide;
 mod revocation;
 mod rules;
@@ -25,13 +24,13 @@ use crate::audit::trail::AuditTrail;
 use crate::clock::Clock;
 use crate::context::AuthContext;
 use crate::error::{BackendError, ConfigError, Problems};
-use crate::oauth::jwt::{Trust, TrustedIssuer};
+use crate::oauth::jwt::Trust;
 use crate::policy::ClientPattern;
 use crate::rejection::{Reason, Rejection};
 use crate::resource::{ProtectedResource, Resource};
 use crate::scope::ScopeSet;
 
-use decide::{Kept, Waited};
+use decide::{Asked, Kept, Waited};
 use revocation::Revocations;
 use rules::Rules;
 use sender::Senders;
@@ -140,11 +139,7 @@ impl Authenticator {
         let mut trusted = Vec::new();
         for (index, config) in resource.issuers.into_iter().enumerate() {
             match self.0.trust.get(&config.identifier) {
-                Some(known) => trusted.push(TrustedIssuer {
-                    config: known.config.clone(),
-                    name: known.name.clone(),
-                    keys: known.keys.clone(),
-                }),
+                Some(known) => trusted.push(known.clone()),
                 None => problems.add(
                     format!("issuer[{index}]"),
                     config.identifier,
@@ -269,8 +264,12 @@ impl Authenticator {
             Err(rejection) => return Begin::Decided(Err(rejection)),
         };
         let mut waited = Waited::default();
-        let now = inner.shared.clock.now();
-        let need = match inner.attempt(presented, &sender, now, waited) {
+        let asked = Asked {
+            sender: &sender,
+            now: inner.shared.clock.now(),
+            waited,
+        };
+        let need = match inner.attempt(presented, asked) {
             Ok(context) => return Begin::Decided(Ok(context)),
             Err(need) => need,
         };
@@ -282,8 +281,12 @@ impl Authenticator {
         let decision = async move {
             for _ in 0..MOST_WAITS {
                 wait.await;
-                let now = inner.shared.clock.now();
-                let need = match inner.attempt(kept.presented(), &sender, now, waited) {
+                let asked = Asked {
+                    sender: &sender,
+                    now: inner.shared.clock.now(),
+                    waited,
+                };
+                let need = match inner.attempt(kept.presented(), asked) {
                     Ok(context) => return Ok(context),
                     Err(need) => need,
                 };

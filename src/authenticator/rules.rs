@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::decide::{Need, Waited};
-use super::tokens::unavailable;
 use crate::cache::{Known, Lifetime, Loader};
 use crate::clock::Clock;
 use crate::enrich::{DynEnricher, Enrichment, EnrichmentMode};
@@ -97,7 +96,7 @@ impl Rules {
             Known::Value(policy) => Ok(Some(policy)),
             Known::Wait(wait) => Err(Need::Policy(wait)),
             Known::Unavailable { retry_after, cause } => {
-                Err(unavailable(Reason::PolicyUnavailable, retry_after, cause).into())
+                Err(Rejection::unavailable(Reason::PolicyUnavailable, retry_after, cause).into())
             }
         }
     }
@@ -123,9 +122,12 @@ impl Rules {
             Known::Unavailable { retry_after, cause } => match mode {
                 EnrichmentMode::Optional => return Ok(None),
                 EnrichmentMode::Required => {
-                    return Err(
-                        unavailable(Reason::EnrichmentUnavailable, retry_after, cause).into(),
-                    );
+                    return Err(Rejection::unavailable(
+                        Reason::EnrichmentUnavailable,
+                        retry_after,
+                        cause,
+                    )
+                    .into());
                 }
             },
         };

@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::HeaderName;
 use tokio::runtime::Handle;
 
-use super::decide::Need;
+use super::decide::{Asked, Need};
 use super::sender::Sender;
 use crate::api_token::{
     ApiTokens, TokenChange, TokenChanges, TokenFault, TokenId, TokenKind, TokenRecord,
@@ -109,17 +109,11 @@ impl Tokens {
     }
 
     /// A personal API token: `Basic base64(email:api_token)`.
-    pub(super) fn basic(
-        &self,
-        credential: &str,
-        sender: &Sender,
-        now: UnixTime,
-        waited: bool,
-    ) -> Result<Arc<Held>, Need> {
+    pub(super) fn basic(&self, credential: &str, asked: Asked<'_>) -> Result<Arc<Held>, Need> {
         // Guessing is slowed down before anything is decoded.
-        self.check_throttle(sender, None)?;
+        self.check_throttle(asked.sender, None)?;
         let basic = read_basic(credential).map_err(|fault| {
-            self.throttle.record_failure(sender.address, None);
+            self.throttle.record_failure(asked.sender.address, None);
             Rejection::new(Reason::MalformedBasic)
                 .with_note(fault.code())
                 .with_message(fault.hint())
@@ -130,34 +124,23 @@ impl Tokens {
                 "This is a service-account API key: send it as Bearer, without an email.",
             ));
         }
-        self.token(secret, Some(basic.email()), sender, (now, waited))
+        self.token(secret, Some(basic.email()), asked)
     }
 
     /// A service-account key, as Bearer or in the header an operator allows.
-    pub(super) fn key(
-        &self,
-        credential: &str,
-        sender: &Sender,
-        now: UnixTime,
-        waited: bool,
-    ) -> Result<Arc<Held>, Need> {
+    pub(super) fn key(&self, credential: &str, asked: Asked<'_>) -> Result<Arc<Held>, Need> {
         // Damaged keys are failures that never reach the check by id.
-        self.check_throttle(sender, None)?;
+        self.check_throttle(asked.sender, None)?;
         if self.recognise(credential) == Some(TokenKind::Personal) {
             return Err(wrong_scheme(
                 "This is a personal API token: send it as Basic, base64(email:api_token), not as Bearer.",
             ));
         }
-        self.token(credential, None, sender, (now, waited))
+        self.token(credential, None, asked)
     }
 
-    fn token(
-        &self,
-        text: &str,
-        email: Option<&str>,
-        sender: &Sender,
-        (now, waited): (UnixTime, bool),
-    ) -> Result<Arc<Held>, Need> {
+    fn token(&self, text: &str, email: Option<&str>, asked: Asked<'_>) -> Result<Arc<Held>, Need> {
+        let sender = asked.sender;
         if sender.in_the_clear {
             return Err(Rejection::new(Reason::InsecureTransport).into());
         }
@@ -168,16 +151,18 @@ impl Tokens {
             if error.is_ours() {
                 rejection
             } else {
-                rejection.with_detail("hint", not_ours_hint())
+                rejection.with_detail("hint", NOT_OURS)
             }
         })?;
         self.check_throttle(sender, Some(presented.id().as_str()))?;
         self.forget_changed();
-        let record = match self.records.get(presented.id(), waited) {
+        let record = match self.records.get(presented.id(), asked.waited.record) {
             Known::Value(record) => record,
             Known::Wait(wait) => return Err(Need::Record(wait)),
             Known::Unavailable { retry_after, cause } => {
-                return Err(unavailable(Reason::StoreUnavailable, retry_after, cause).into());
+                return Err(
+                    Rejection::unavailable(Reason::StoreUnavailable, retry_after, cause).into(),
+                );
             }
         };
         self.issued
@@ -185,12 +170,12 @@ impl Tokens {
                 record.as_deref().map(|held| &held.record),
                 &presented,
                 email,
-                now,
+                asked.now,
             )
             .map_err(|fault| self.refused(fault, sender, presented.id()))?;
         // `judge` says yes only to a record.
         let held = record.ok_or_else(|| Rejection::new(Reason::Internal))?;
-        self.note_use(&held.record, now);
+        self.note_use(&held.record, asked.now);
         Ok(held)
     }
 
@@ -270,26 +255,12 @@ fn held(record: TokenRecord, authority: &Arc<str>) -> Held {
     Held { record, principal }
 }
 
-fn not_ours_hint() -> &'static str {
-    "This is not an API token of this server. Make one in your account settings, or connect with OAuth 2.1."
-}
+const NOT_OURS: &str = "This is not an API token of this server. Make one in your account settings, or connect with OAuth 2.1.";
 
 fn wrong_scheme(message: &'static str) -> Need {
     Rejection::new(Reason::WrongSchemeForToken)
         .with_message(message)
         .into()
-}
-
-pub(super) fn unavailable(
-    reason: Reason,
-    retry_after: Duration,
-    cause: Option<Arc<crate::error::BackendError>>,
-) -> Rejection {
-    let rejection = Rejection::new(reason).with_retry_after(retry_after);
-    match cause {
-        Some(cause) => rejection.with_cause(cause),
-        None => rejection,
-    }
 }
 
 fn throttled_rejection(throttled: &Throttled) -> Rejection {

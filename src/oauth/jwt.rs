@@ -14,7 +14,7 @@ use crate::rejection::{Reason, Rejection};
 use crate::resource::Resource;
 
 /// One configured issuer with its keys.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct TrustedIssuer {
     pub(crate) config: Issuer,
     pub(crate) name: Arc<str>,
@@ -104,12 +104,8 @@ fn examine(
             Lookup::Ambiguous => return Err(Reason::AmbiguousKey.into()),
             Lookup::Wait(wait) => return Ok(Outcome::Wait(wait)),
             Lookup::Unavailable { retry_after, cause } => {
-                let rejection =
-                    Rejection::new(Reason::IssuerUnavailable).with_retry_after(retry_after);
-                return Err(match cause {
-                    Some(cause) => rejection.with_cause(cause),
-                    None => rejection,
-                });
+                let reason = Reason::IssuerUnavailable;
+                return Err(Rejection::unavailable(reason, retry_after, cause));
             }
         };
     if candidates

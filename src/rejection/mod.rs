@@ -75,13 +75,26 @@ impl Rejection {
         self
     }
 
-    pub(crate) fn with_retry_after(mut self, wait: Duration) -> Self {
-        self.more_mut().retry_after = Some(wait);
-        self
+    /// Something of ours did not answer, so nobody can say whether the credential is good.
+    pub(crate) fn unavailable(
+        reason: Reason,
+        retry_after: Duration,
+        cause: Option<Arc<BackendError>>,
+    ) -> Self {
+        let rejection = Self::new(reason).with_retry_after(retry_after);
+        match cause {
+            Some(cause) => rejection.with_cause(cause),
+            None => rejection,
+        }
     }
 
     pub(crate) fn with_cause(mut self, cause: Arc<BackendError>) -> Self {
         self.more_mut().cause = Some(cause);
+        self
+    }
+
+    pub(crate) fn with_retry_after(mut self, wait: Duration) -> Self {
+        self.more_mut().retry_after = Some(wait);
         self
     }
 

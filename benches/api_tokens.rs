@@ -11,6 +11,8 @@
     reason = "a bench stops loudly, and the macros write functions without docs"
 )]
 
+mod shared;
+
 use std::convert::Infallible;
 use std::hint::black_box;
 use std::time::Duration;
@@ -30,23 +32,9 @@ use tower_mcp_auth::testing::TestIssuer;
 use tower_mcp_auth::throttle::ThrottleSettings;
 use tower_mcp_auth::{Authenticator, Issuer, McpAuthLayer, OrganizationPolicy, ProtectedResource};
 
-const RESOURCE: &str = "https://mcp.example.com/mcp";
+use shared::{RESOURCE, echo, request};
+
 const EMAIL: &str = "ada@acme.example";
-
-async fn echo(request: Request<Empty<Bytes>>) -> Result<Response<Empty<Bytes>>, Infallible> {
-    Ok(Response::new(request.into_body()))
-}
-
-fn request(authorization: Option<&HeaderValue>) -> Request<Empty<Bytes>> {
-    let mut request = Request::post("/mcp").body(Empty::new()).unwrap();
-    let headers = request.headers_mut();
-    headers.insert("host", HeaderValue::from_static("mcp.example.com"));
-    headers.insert("content-type", HeaderValue::from_static("application/json"));
-    if let Some(value) = authorization {
-        headers.insert("authorization", value.clone());
-    }
-    request
-}
 
 struct Bench {
     runtime: Runtime,

@@ -10,35 +10,22 @@
     reason = "a bench stops loudly, and the macros write functions without docs"
 )]
 
+mod shared;
+
 use std::convert::Infallible;
 use std::hint::black_box;
 use std::time::Duration;
 
 use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Request};
 use http_body_util::Empty;
 use tokio::runtime::{Builder, Runtime};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_mcp_auth::testing::TestIssuer;
 use tower_mcp_auth::{Authenticator, Issuer, McpAuthLayer, ProtectedResource, SigningAlgorithm};
 
-const RESOURCE: &str = "https://mcp.example.com/mcp";
-
-async fn echo(request: Request<Empty<Bytes>>) -> Result<Response<Empty<Bytes>>, Infallible> {
-    Ok(Response::new(request.into_body()))
-}
-
-fn request(authorization: Option<&HeaderValue>) -> Request<Empty<Bytes>> {
-    let mut request = Request::post("/mcp").body(Empty::new()).unwrap();
-    let headers = request.headers_mut();
-    headers.insert("host", HeaderValue::from_static("mcp.example.com"));
-    headers.insert("content-type", HeaderValue::from_static("application/json"));
-    if let Some(value) = authorization {
-        headers.insert("authorization", value.clone());
-    }
-    request
-}
+use shared::{RESOURCE, echo, request};
 
 struct Bench {
     runtime: Runtime,

@@ -148,6 +148,7 @@ pub mod clock;
 pub mod error;
 pub mod ident;
 mod method;
+pub mod operation;
 pub mod scope;
 mod secret;
 // Rank 1, nouns.

@@ -15,9 +15,9 @@ use serde::{Serialize, Serializer};
 pub enum AuditEvent {
     /// A request was let in.
     AuthOk,
-    /// A request without a usable credential was refused: 400, 401, 431.
+    /// A request without a usable credential or message was refused: 400, 401, 413, 431.
     AuthFail,
-    /// A request was refused although its credential may be good: 403.
+    /// A request was refused although its credential may be good: 403, 404.
     AuthDenied,
     /// A request was refused unseen after too many failures: 429.
     AuthThrottled,
@@ -64,7 +64,7 @@ impl AuditEvent {
     /// The event of a request refused with `status`.
     pub(super) fn of(status: StatusCode) -> Self {
         match status.as_u16() {
-            403 => Self::AuthDenied,
+            403 | 404 => Self::AuthDenied,
             429 => Self::AuthThrottled,
             500.. => Self::AuthUnavailable,
             _ => Self::AuthFail,

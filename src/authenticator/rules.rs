@@ -180,7 +180,13 @@ pub(super) fn refusal(denial: &Denial, disabled_is_forbidden: bool) -> Rejection
         DenialRule::Issuer { .. } => Reason::IssuerNotAllowed,
         DenialRule::Network { .. } => Reason::NetworkNotAllowed,
         DenialRule::Client { .. } => Reason::ClientNotAllowed,
-        DenialRule::Lifetime { .. } | DenialRule::Age { .. } => Reason::CredentialTooOld,
+        DenialRule::Age { .. } => Reason::CredentialTooOld,
+        DenialRule::Lifetime { .. } => Reason::CredentialLifetimeTooLong,
+        DenialRule::OtherTenant { .. } | DenialRule::NotAmongTenants { .. } => {
+            Reason::TenantMismatch
+        }
+        DenialRule::TenantUnspecified => Reason::TenantRequired,
+        DenialRule::Group { .. } => Reason::PermissionGroupDisabled,
         _ => Reason::TenantNotAllowed,
     };
     let mut rejection = Rejection::new(reason)

@@ -62,6 +62,21 @@ pub(super) const fn bad_request(message: &'static str) -> Answer {
     }
 }
 
+/// A request whose credential is good and whose message is not.
+pub(super) const fn bad_message(
+    status: StatusCode,
+    error: &'static str,
+    message: &'static str,
+) -> Answer {
+    Answer {
+        status,
+        error,
+        challenge: ChallengeKind::None,
+        grpc: GrpcCode::InvalidArgument,
+        message,
+    }
+}
+
 pub(super) const fn unavailable(message: &'static str) -> Answer {
     Answer {
         status: StatusCode::SERVICE_UNAVAILABLE,

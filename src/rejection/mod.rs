@@ -2,6 +2,7 @@
 
 mod answer;
 mod reason;
+mod table;
 
 use std::borrow::Cow;
 use std::fmt;

@@ -4,13 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A module's rank, by the first step of its path below `src/`.
-const RANKS: [(&str, u8); 31] = [
+const RANKS: [(&str, u8); 32] = [
     ("address", 0),
     ("algorithm", 0),
     ("clock", 0),
     ("error", 0),
     ("ident", 0),
     ("method", 0),
+    ("operation", 0),
     ("scope", 0),
     ("secret", 0),
     ("issuer", 1),

@@ -92,8 +92,8 @@ fn edge_08_a_refusal_says_why_whatever_the_reason() {
         assert_eq!(value["reason"], reason.code());
         assert_eq!(value["status"], reason.status().as_u16());
         let expected = match reason.status().as_u16() {
-            400 | 401 | 431 => ("auth.fail", "refused"),
-            403 => ("auth.denied", "refused"),
+            400 | 401 | 413 | 431 => ("auth.fail", "refused"),
+            403 | 404 => ("auth.denied", "refused"),
             429 => ("auth.throttled", "refused"),
             500 | 503 => ("auth.unavailable", "error"),
             other => panic!("{reason}: {other}"),

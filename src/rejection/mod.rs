@@ -41,6 +41,7 @@ struct More {
     cause: Option<Arc<BackendError>>,
     proven: Option<Arc<(Principal, OrganizationId, AuthMethod)>>,
     details: Map<String, Value>,
+    message_id: Option<Box<str>>,
 }
 
 static NOTHING: LazyLock<More> = LazyLock::new(More::default);
@@ -105,6 +106,16 @@ impl Rejection {
             .details
             .insert(member.to_owned(), value.into());
         self
+    }
+
+    /// The JSON text of the id of the JSON-RPC message that is refused, to be repeated in the answer.
+    pub(crate) fn with_message_id(mut self, id: &str) -> Self {
+        self.more_mut().message_id = Some(id.into());
+        self
+    }
+
+    pub(crate) fn message_id(&self) -> Option<&str> {
+        self.more().message_id.as_deref()
     }
 
     /// 403 without a challenge instead of 401 (POL-2): for operators whose clients should not start

@@ -20,6 +20,10 @@ use crate::wire::challenge::BearerChallenge;
 /// When nothing better is known, a client tries again after this.
 const DEFAULT_RETRY: Duration = Duration::from_secs(5);
 
+/// The JSON-RPC error code of a request whose headers and body cannot be taken for one message
+/// (MCP 2026-07-28, "Server Validation").
+const HEADER_MISMATCH: i32 = -32020;
+
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 const GRPC_RETRY_PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
@@ -80,6 +84,8 @@ fn challenge(answer: &Answer, rejection: &Rejection, resource: &Resource) -> Opt
         error,
         error_description: (answer.challenge != ChallengeKind::Plain).then(|| rejection.message()),
         scope,
+        acr_values: None,
+        max_age: None,
         resource_metadata: resource.metadata_url(),
     };
     Some(challenge.to_header())
@@ -129,7 +135,11 @@ fn json(
         details: rejection.details(),
     };
     // Strings and numbers always serialize; should they not, the headers still say it all.
-    let body = serde_json::to_vec(&refusal).unwrap_or_default();
+    let body = match rejection.reason() {
+        Reason::MalformedMessage | Reason::HeaderMismatch => rpc_error(rejection, &refusal),
+        _ => serde_json::to_vec(&refusal),
+    };
+    let body = body.unwrap_or_default();
     let mut response = Response::new(Bytes::new());
     *response.status_mut() = answer.status;
     let headers = response.headers_mut();
@@ -141,6 +151,34 @@ fn json(
         *response.body_mut() = body.into();
     }
     response
+}
+
+/// A JSON-RPC error, by which MCP clients tell a server that speaks their protocol from one that
+/// does not (MCP-1). The id is left out when the message could not be read (MCP-17).
+fn rpc_error(rejection: &Rejection, refusal: &Refusal<'_>) -> serde_json::Result<Vec<u8>> {
+    #[derive(Serialize)]
+    struct Answer<'a> {
+        jsonrpc: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<Value>,
+        error: Error<'a>,
+    }
+    #[derive(Serialize)]
+    struct Error<'a> {
+        code: i32,
+        message: &'a str,
+        data: &'a Refusal<'a>,
+    }
+    let id = rejection.message_id().map(serde_json::from_str);
+    serde_json::to_vec(&Answer {
+        jsonrpc: "2.0",
+        id: id.transpose()?,
+        error: Error {
+            code: HEADER_MISMATCH,
+            message: rejection.message(),
+            data: refusal,
+        },
+    })
 }
 
 /// A trailers-only response: HTTP 200, the status among the headers, no body

@@ -16,6 +16,10 @@ pub(crate) struct BearerChallenge<'a> {
     pub(crate) error_description: Option<&'a str>,
     /// Left out when empty.
     pub(crate) scope: &'a ScopeSet,
+    /// The kinds of login that would do, separated by spaces (RFC 9470 §3).
+    pub(crate) acr_values: Option<&'a str>,
+    /// How many seconds ago the login may have been at most (RFC 9470 §3).
+    pub(crate) max_age: Option<u64>,
     /// The URL of the metadata document.
     pub(crate) resource_metadata: &'a str,
 }
@@ -29,6 +33,8 @@ impl BearerChallenge<'_> {
         let scope = (!self.scope.is_empty()).then(|| self.scope.to_string());
         let description = self.error_description.map(defused);
         let metadata = url_safe(self.resource_metadata);
+        let acr_values = self.acr_values.map(words);
+        let max_age = self.max_age.map(|seconds| seconds.to_string());
         let error = ("error", self.error);
         let scope = ("scope", scope.as_deref());
         let description = ("error_description", description.as_deref());
@@ -39,8 +45,12 @@ impl BearerChallenge<'_> {
             Some(_) => [error, scope, description, metadata],
             None => [metadata, scope, description, error],
         };
+        let login = [
+            ("acr_values", acr_values.as_deref()),
+            ("max_age", max_age.as_deref()),
+        ];
         let mut separator = "";
-        for (name, value) in parameters {
+        for (name, value) in parameters.into_iter().chain(login) {
             if let Some(value) = value {
                 line.extend([separator, name, "=\"", value, "\""]);
                 separator = ", ";
@@ -66,6 +76,12 @@ fn defused(text: &str) -> String {
             _ => '?',
         })
         .collect()
+}
+
+/// Words as configured, which an issuer compares byte for byte, but nothing that ends the quotes.
+fn words(text: &str) -> String {
+    let harmless = |c: &char| matches!(c, ' '..='~') && !matches!(c, '"' | '\\');
+    text.chars().filter(harmless).collect()
 }
 
 /// A URL as it is, except for the bytes that would end or escape the quoted string.
@@ -97,6 +113,8 @@ mod tests {
             error,
             error_description: description,
             scope: &scope,
+            acr_values: None,
+            max_age: None,
             resource_metadata: METADATA,
         }
         .to_header()
@@ -137,6 +155,25 @@ mod tests {
             ),
             format!(
                 "Bearer error=\"insufficient_scope\", scope=\"read:issues write:issues\", error_description=\"createIssue needs write:issues\", resource_metadata=\"{METADATA}\""
+            )
+        );
+    }
+
+    #[test]
+    fn step_01_a_login_is_asked_for_as_rfc_9470_has_it() {
+        let line = BearerChallenge {
+            error: Some("insufficient_user_authentication"),
+            error_description: Some("A more recent login is required"),
+            scope: &ScopeSet::empty(),
+            acr_values: Some("phr phrh"),
+            max_age: Some(300),
+            resource_metadata: METADATA,
+        }
+        .to_header();
+        assert_eq!(
+            line.to_str().unwrap(),
+            format!(
+                "Bearer error=\"insufficient_user_authentication\", error_description=\"A more recent login is required\", resource_metadata=\"{METADATA}\", acr_values=\"phr phrh\", max_age=\"300\""
             )
         );
     }
@@ -191,6 +228,8 @@ mod tests {
             hostile in prop::option::of("[\"\\\\,= a-z\r\n\u{e9}]{0,40}"),
             words in prop::collection::vec("[!#-\\[\\]-~]{1,8}", 0..5),
             path in "[ -~]{0,30}",
+            logins in prop::option::of(any::<String>()),
+            max_age in prop::option::of(any::<u64>()),
         ) {
             let description = hostile.or(description);
             let scope = ScopeSet::from_words(&words).unwrap();
@@ -199,6 +238,8 @@ mod tests {
                 error,
                 error_description: description.as_deref(),
                 scope: &scope,
+                acr_values: logins.as_deref(),
+                max_age,
                 resource_metadata: &metadata,
             }
             .to_header();

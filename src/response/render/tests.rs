@@ -123,9 +123,25 @@ fn auth_18_auth_20_every_answer_is_small_json_and_not_stored() {
         assert_eq!(headers[CACHE_CONTROL], "no-store", "{reason}");
         assert_eq!(headers[CONTENT_TYPE], "application/json", "{reason}");
         assert_eq!(headers[X_REQUEST_ID], "r1", "{reason}");
-        assert_eq!(body(&response)["error"], reason.error());
+        let body = body(&response);
+        if [Reason::MalformedMessage, Reason::HeaderMismatch].contains(&reason) {
+            assert_eq!(body["error"]["code"], -32020, "MCP-1");
+            assert_eq!(body["error"]["data"]["error"], reason.error());
+            assert!(body.get("id").is_none(), "MCP-17");
+        } else {
+            assert_eq!(body["error"], reason.error());
+        }
         let kept = response.extensions().get::<Rejection>().unwrap();
         assert_eq!(kept.reason(), reason);
+    }
+}
+
+#[test]
+fn mcp_01_the_answer_to_a_message_repeats_its_id() {
+    for (id, written) in [("7", json!(7)), (r#""a\u0062""#, json!("ab"))] {
+        let rejection = Rejection::new(Reason::HeaderMismatch).with_message_id(id);
+        let response = rendered(rejection);
+        assert_eq!(body(&response)["id"], written);
     }
 }
 

@@ -147,6 +147,7 @@ pub mod algorithm;
 pub mod clock;
 pub mod error;
 pub mod ident;
+mod keyed_hash;
 mod method;
 pub mod operation;
 pub mod scope;
@@ -165,6 +166,7 @@ mod cache;
 pub mod enrich;
 pub mod fetch;
 mod jose;
+mod session;
 pub mod throttle;
 // Rank 4, verifiers.
 pub mod api_token;

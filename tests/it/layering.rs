@@ -4,12 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A module's rank, by the first step of its path below `src/`.
-const RANKS: [(&str, u8); 32] = [
+const RANKS: [(&str, u8); 34] = [
     ("address", 0),
     ("algorithm", 0),
     ("clock", 0),
     ("error", 0),
     ("ident", 0),
+    ("keyed_hash", 0),
     ("method", 0),
     ("operation", 0),
     ("scope", 0),
@@ -25,6 +26,7 @@ const RANKS: [(&str, u8); 32] = [
     ("enrich", 3),
     ("fetch", 3),
     ("jose", 3),
+    ("session", 3),
     ("throttle", 3),
     ("api_token", 4),
     ("oauth", 4),

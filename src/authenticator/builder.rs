@@ -239,13 +239,19 @@ impl AuthenticatorBuilder {
             );
         }
         let (resource, fetch): (Resource, DynFetch) = problems.or(resource.zip(fetch))?;
+        let known_scopes = resource.baseline_scopes().union(&required_scopes);
         let trusted = self
             .resource
             .issuers
             .into_iter()
             .map(|config| TrustedIssuer {
                 name: Arc::from(config.identifier.as_str()),
-                keys: KeySource::new(&config, fetch.clone(), self.clock.clone()),
+                keys: KeySource::new(
+                    &config,
+                    known_scopes.clone(),
+                    fetch.clone(),
+                    self.clock.clone(),
+                ),
                 config,
             });
         let trust = Trust::new(trusted);

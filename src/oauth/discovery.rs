@@ -12,6 +12,7 @@ use crate::error::BackendError;
 use crate::fetch::{DynFetch, FetchFailure, Limits, get};
 use crate::issuer::Issuer;
 use crate::jose::read;
+use crate::scope::ScopeSet;
 
 /// How long an answer is used without asking again.
 const FRESH: Duration = Duration::from_secs(3600);
@@ -23,12 +24,23 @@ const STALE: Duration = Duration::from_secs(24 * 3600);
 struct Metadata {
     issuer: String,
     jwks_uri: Option<String>,
+    /// Read as anything, because a fault in it must not cost us the keys.
+    #[serde(default)]
+    scopes_supported: serde_json::Value,
 }
 
 #[derive(Clone, Debug)]
 struct Located {
     jwks_uri: Url,
+    /// Scopes this server asks clients for and the issuer does not list.
+    unlisted: ScopeSet,
     at: Duration,
+}
+
+/// What one metadata document says.
+struct Read {
+    jwks_uri: Url,
+    unlisted: ScopeSet,
 }
 
 /// Finds and remembers one issuer's `jwks_uri`.
@@ -36,16 +48,19 @@ struct Located {
 pub(super) struct Discovery {
     identifier: String,
     configured: Option<String>,
+    /// What this server may ask clients to get from the issuer (SCP-6).
+    wanted: ScopeSet,
     located: Mutex<Option<Located>>,
     /// The keys could not be had from there, so the next search asks again.
     suspect: AtomicBool,
 }
 
 impl Discovery {
-    pub(super) fn new(issuer: &Issuer) -> Self {
+    pub(super) fn new(issuer: &Issuer, wanted: ScopeSet) -> Self {
         Self {
             identifier: issuer.identifier.clone(),
             configured: issuer.jwks_uri.clone(),
+            wanted,
             located: Mutex::new(None),
             suspect: false.into(),
         }
@@ -72,8 +87,9 @@ impl Discovery {
         match known {
             Some(known) if age < FRESH && !suspect => Ok(known.jwks_uri),
             known => match self.search(fetch).await {
-                Ok(jwks_uri) => {
-                    self.remember(&jwks_uri, known.as_ref(), now);
+                Ok(read) => {
+                    let jwks_uri = read.jwks_uri.clone();
+                    self.remember(read, known.as_ref(), now);
                     Ok(jwks_uri)
                 }
                 Err(failure) => known
@@ -89,6 +105,12 @@ impl Discovery {
         self.suspect.store(true, Ordering::Relaxed);
     }
 
+    /// The scopes this server may ask clients for that the issuer's metadata does not list; none
+    /// if it lists no scopes at all, or has not been read.
+    pub(super) fn unlisted_scopes(&self) -> ScopeSet {
+        self.known().map(|known| known.unlisted).unwrap_or_default()
+    }
+
     fn known(&self) -> Option<Located> {
         self.located
             .lock()
@@ -96,18 +118,29 @@ impl Discovery {
             .clone()
     }
 
-    fn remember(&self, jwks_uri: &Url, before: Option<&Located>, now: Duration) {
-        if let Some(before) = before.filter(|before| before.jwks_uri.host() != jwks_uri.host()) {
+    fn remember(&self, read: Read, before: Option<&Located>, now: Duration) {
+        if let Some(before) = before.filter(|before| before.jwks_uri.host() != read.jwks_uri.host())
+        {
             tracing::warn!(
                 target: super::keys::TARGET,
                 issuer = %self.identifier,
                 before = before.jwks_uri.host_str(),
-                now = jwks_uri.host_str(),
+                now = read.jwks_uri.host_str(),
                 "the issuer moved its keys to another host"
             );
         }
+        if !read.unlisted.is_empty() && before.is_none_or(|before| before.unlisted != read.unlisted)
+        {
+            tracing::warn!(
+                target: super::keys::TARGET,
+                issuer = %self.identifier,
+                scopes = %read.unlisted,
+                "this server asks clients for scopes that the issuer's metadata does not list: they may be unable to get them"
+            );
+        }
         let located = Located {
-            jwks_uri: jwks_uri.clone(),
+            jwks_uri: read.jwks_uri,
+            unlisted: read.unlisted,
             at: now,
         };
         *self.located.lock().unwrap_or_else(PoisonError::into_inner) = Some(located);
@@ -126,13 +159,13 @@ impl Discovery {
 
     /// Asks the standard places in order (KEY-1). A place that does not have the document, or has
     /// another one, is passed over; an issuer that does not answer is not asked again elsewhere.
-    async fn search(&self, fetch: &DynFetch) -> Result<Url, FetchFailure> {
+    async fn search(&self, fetch: &DynFetch) -> Result<Read, FetchFailure> {
         let issuer = usable_url(&self.identifier).map_err(wrong)?;
         let mut first_problem = None;
         for place in places(&issuer) {
             let problem = match get(fetch, &place, Limits::default()).await {
                 Ok(document) => match self.read(&document.body) {
-                    Ok(jwks_uri) => return Ok(jwks_uri),
+                    Ok(read) => return Ok(read),
                     Err(problem) => wrong(BackendError::with_source(
                         format!("the metadata at {place} cannot be used"),
                         problem,
@@ -151,7 +184,7 @@ impl Discovery {
         Err(first_problem.unwrap_or_else(|| wrong(BackendError::new("no place to ask"))))
     }
 
-    fn read(&self, body: &[u8]) -> Result<Url, BackendError> {
+    fn read(&self, body: &[u8]) -> Result<Read, BackendError> {
         let metadata: Metadata = read(body)?;
         if metadata.issuer != self.identifier {
             let named: String = metadata.issuer.chars().take(200).collect();
@@ -160,6 +193,7 @@ impl Discovery {
                 self.identifier
             )));
         }
+        let unlisted = self.unlisted(&metadata.scopes_supported);
         let jwks_uri = metadata.jwks_uri.ok_or_else(|| {
             BackendError::new("it has no jwks_uri; configure one with Issuer::jwks_uri")
         })?;
@@ -173,7 +207,18 @@ impl Discovery {
                 "its jwks_uri is on loopback, but the issuer is not; configure it with Issuer::jwks_uri if that is meant",
             ));
         }
-        Ok(jwks_uri)
+        Ok(Read { jwks_uri, unlisted })
+    }
+
+    /// An issuer need not list its scopes (RFC 8414 §2). If it does, what is not listed is worth a
+    /// word, and no more: it may leave some out.
+    fn unlisted(&self, supported: &serde_json::Value) -> ScopeSet {
+        let Some(listed) = supported.as_array() else {
+            return ScopeSet::empty();
+        };
+        let listed: Vec<_> = listed.iter().filter_map(|scope| scope.as_str()).collect();
+        let missing = self.wanted.iter().filter(|scope| !listed.contains(scope));
+        ScopeSet::from_words(missing).unwrap_or_default()
     }
 }
 

@@ -7,7 +7,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 use tower_mcp_auth::clock::UnixTime;
 use tower_mcp_auth::policy::{ClientRules, GroupRules, Intent, Intents, PermissionGroup};
-use tower_mcp_auth::testing::Fault;
+use tower_mcp_auth::testing::{Fault, TestIssuer};
 use tower_mcp_auth::throttle::ThrottleSettings;
 use tower_mcp_auth::{Authenticator, Issuer, ProtectedResource};
 
@@ -310,4 +310,30 @@ async fn complaint_12755_a_transient_fault_is_never_a_401() {
         assert!(answer.header("retry-after").is_some());
         says(&answer, &["keep it", "try again"]);
     }
+}
+
+/// Also #199, #204, #214 and vscode #319120: the metadata advertised scopes that the consent screen
+/// could not grant.
+#[tokio::test]
+async fn complaint_177_scopes_nobody_can_grant_are_found_at_start_up() {
+    let issuer = TestIssuer::builder()
+        .url(I)
+        .scopes(["read:issues"])
+        .in_process();
+    let auth = Authenticator::builder(
+        ProtectedResource::new(R)
+            .issuer(Issuer::new(I))
+            .baseline_scopes(["read:issues", "read:wiki"]),
+    )
+    .require_scopes(["offline:tools"])
+    .fetch(issuer.fetch())
+    .build()
+    .unwrap();
+    assert!(
+        auth.issuer_status()[0].unlisted_scopes.is_empty(),
+        "not asked yet"
+    );
+    auth.warm_up(Duration::from_secs(5)).await.unwrap();
+    let unlisted = &auth.issuer_status()[0].unlisted_scopes;
+    assert_eq!(unlisted.to_string(), "offline:tools read:wiki");
 }

@@ -29,6 +29,7 @@ use crate::error::BackendError;
 use crate::fetch::DynFetch;
 use crate::issuer::Issuer;
 use crate::jose::{Candidates, Found, is_key_id};
+use crate::scope::ScopeSet;
 use attempts::Attempts;
 use snapshot::{Phase, Snapshot};
 
@@ -98,6 +99,9 @@ pub struct IssuerStatus {
     pub issuer: Arc<str>,
     /// Whether its keys are at hand.
     pub state: KeyState,
+    /// Scopes this server asks clients for that the issuer's metadata does not list: clients may be
+    /// unable to get them (SCP-6). Empty if the issuer lists no scopes at all.
+    pub unlisted_scopes: ScopeSet,
     /// How long ago they were fetched, if ever.
     pub age: Option<Duration>,
     /// Why the last attempt to fetch them failed; `None` once one succeeds. For the operator.
@@ -136,9 +140,14 @@ impl fmt::Debug for KeySource {
 
 impl KeySource {
     /// Keys of `issuer`, none yet. Does no I/O.
-    pub(crate) fn new(issuer: &Issuer, fetch: DynFetch, clock: Arc<dyn Clock>) -> Arc<Self> {
+    pub(crate) fn new(
+        issuer: &Issuer,
+        wanted: ScopeSet,
+        fetch: DynFetch,
+        clock: Arc<dyn Clock>,
+    ) -> Arc<Self> {
         Arc::new(Self {
-            discovery: Discovery::new(issuer),
+            discovery: Discovery::new(issuer, wanted),
             issuer: issuer.clone(),
             fetch,
             clock,
@@ -240,6 +249,7 @@ impl KeySource {
         IssuerStatus {
             issuer: Arc::from(self.issuer.identifier.as_str()),
             state,
+            unlisted_scopes: self.discovery.unlisted_scopes(),
             age: snapshot.as_deref().map(|snapshot| snapshot.age(now)),
             last_error: self.attempts().last_error().cloned(),
         }

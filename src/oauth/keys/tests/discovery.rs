@@ -240,6 +240,7 @@ async fn key_03_moving_the_keys_to_another_host_is_accepted_and_reported() {
     let issuer = Issuer::new("https://auth.example.com");
     let source = KeySource::new(
         &issuer,
+        crate::scope::ScopeSet::empty(),
         DynFetch::new(service),
         Arc::new(PausedClock::new()),
     );

@@ -247,6 +247,7 @@ async fn t19_three_issuers_share_a_kid_and_no_key() {
             let url = world.issuer.url();
             let source = crate::oauth::keys::KeySource::new(
                 &crate::issuer::Issuer::new(url),
+                crate::scope::ScopeSet::empty(),
                 crate::fetch::DynFetch::new(world.issuer.fetch()),
                 std::sync::Arc::new(PausedClock::new()),
             );

@@ -30,7 +30,12 @@ async fn r10_r13_a_fetch_that_ends_under_a_request_is_not_missed() {
         let issuer = TestIssuer::builder().url(URL).in_process();
         let clock = ManualClock::at(1_800_000_000);
         let fetch = DynFetch::new(issuer.fetch());
-        let source = KeySource::new(&Issuer::new(URL), fetch, Arc::new(clock.clone()));
+        let source = KeySource::new(
+            &Issuer::new(URL),
+            crate::scope::ScopeSet::empty(),
+            fetch,
+            Arc::new(clock.clone()),
+        );
         source.warm_up().await.unwrap();
         let kid = issuer.rotate(ES256);
         clock.advance(Duration::from_secs(11));

@@ -58,7 +58,12 @@ impl World {
         let issuer = TestIssuer::builder().url(url).in_process();
         let configured = configure(Issuer::new(url));
         let fetch = DynFetch::new(issuer.fetch());
-        let source = KeySource::new(&configured, fetch, Arc::new(PausedClock::new()));
+        let source = KeySource::new(
+            &configured,
+            crate::scope::ScopeSet::empty(),
+            fetch,
+            Arc::new(PausedClock::new()),
+        );
         Self { issuer, source }
     }
 

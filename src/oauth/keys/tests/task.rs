@@ -37,6 +37,7 @@ async fn t51_a_fetch_that_panics_is_a_failed_attempt() {
     let issuer = TestIssuer::builder().in_process();
     let source = KeySource::new(
         &Issuer::new(issuer.url()),
+        crate::scope::ScopeSet::empty(),
         panicking(&issuer, 3),
         Arc::new(PausedClock::new()),
     );
@@ -55,7 +56,12 @@ fn t51_without_a_runtime_the_answer_says_so() {
     let issuer = TestIssuer::builder().in_process();
     let fetch = DynFetch::new(issuer.fetch());
     let clock = Arc::new(ManualClock::at(0));
-    let source = KeySource::new(&Issuer::new(issuer.url()), fetch, clock);
+    let source = KeySource::new(
+        &Issuer::new(issuer.url()),
+        crate::scope::ScopeSet::empty(),
+        fetch,
+        clock,
+    );
     let Lookup::Unavailable {
         cause: Some(cause), ..
     } = source.lookup(Some("k"), ES256, false)
@@ -70,7 +76,12 @@ fn t51_a_runtime_that_ends_takes_no_state_with_it() {
     let issuer = TestIssuer::builder().in_process();
     let clock = ManualClock::at(0);
     let fetch = DynFetch::new(issuer.fetch());
-    let source = KeySource::new(&Issuer::new(issuer.url()), fetch, Arc::new(clock.clone()));
+    let source = KeySource::new(
+        &Issuer::new(issuer.url()),
+        crate::scope::ScopeSet::empty(),
+        fetch,
+        Arc::new(clock.clone()),
+    );
     let runtime = || {
         tokio::runtime::Builder::new_current_thread()
             .enable_all()

@@ -159,6 +159,11 @@ pub mod profile;
 pub mod rejection;
 pub mod resource;
 // Rank 2, wire.
+#[cfg_attr(
+    not(test),
+    expect(dead_code, unused_imports, reason = "nothing asks for operations yet")
+)]
+mod rpc;
 mod wire;
 // Rank 3, ports and machinery.
 pub mod audit;

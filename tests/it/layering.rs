@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A module's rank, by the first step of its path below `src/`.
-const RANKS: [(&str, u8); 34] = [
+const RANKS: &[(&str, u8)] = &[
     ("address", 0),
     ("algorithm", 0),
     ("clock", 0),
@@ -20,6 +20,7 @@ const RANKS: [(&str, u8); 34] = [
     ("profile", 1),
     ("rejection", 1),
     ("resource", 1),
+    ("rpc", 2),
     ("wire", 2),
     ("audit", 3),
     ("cache", 3),

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A module's rank, by the first step of its path below `src/`.
-const RANKS: [(&str, u8); 32] = [
+const RANKS: [(&str, u8); 33] = [
     ("address", 0),
     ("algorithm", 0),
     ("clock", 0),
@@ -31,6 +31,7 @@ const RANKS: [(&str, u8); 32] = [
     ("authenticator", 5),
     ("context", 5),
     ("policy", 5),
+    ("tool", 5),
     ("response", 6),
     ("middleware", 7),
     ("backend", 8),

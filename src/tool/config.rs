@@ -48,7 +48,22 @@ impl Default for File {
 
 impl<'de> Deserialize<'de> for ToolRules {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        File::deserialize(deserializer).map(File::into_rules)
+        struct Reader;
+
+        // By name only: a list would fill the members in their order.
+        impl<'de> Visitor<'de> for Reader {
+            type Value = File;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a table of tool rules")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, table: A) -> Result<File, A::Error> {
+                File::deserialize(MapAccessDeserializer::new(table))
+            }
+        }
+
+        deserializer.deserialize_map(Reader).map(File::into_rules)
     }
 }
 

@@ -26,6 +26,15 @@ impl ToolRules {
                 "use 1024 (1 KiB) to 67108864 (64 MiB); 4194304 is the default",
             );
         }
+        for public in &self.public {
+            if self.methods.has(public) {
+                problems.add(
+                    "public_methods",
+                    public,
+                    "a rule says what this method needs; drop the rule, or do not make it public",
+                );
+            }
+        }
         if self.trusts_headers {
             self.examine_for_headers(problems);
         }

@@ -94,6 +94,11 @@ impl Table {
             .or_else(|| self.by_pattern(name, false))
     }
 
+    /// Whether a rule names exactly this.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.exact.contains_key(name)
+    }
+
     /// A resource by its URI. Patterns see plain URIs only, and a query only if they have one
     /// themselves: a server may ignore it.
     pub(super) fn find_uri(&self, uri: &str) -> Option<&Entry> {

@@ -180,6 +180,7 @@ mod oauth;
 pub mod authenticator;
 pub mod context;
 pub mod policy;
+pub mod tool;
 // Rank 6, response.
 mod response;
 // Rank 7, edge.
@@ -224,6 +225,8 @@ pub use rejection::{Reason, Rejection};
 pub use resource::{ProtectedResource, Resource};
 #[doc(inline)]
 pub use scope::ScopeSet;
+#[doc(inline)]
+pub use tool::ToolRules;
 
 /// The README's code, compiled.
 #[cfg(doctest)]

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName};
 
+use super::Inner;
 use super::sender::Sender;
 use super::tokens::{Held, Tokens};
-use super::{Inner, rules};
 use crate::cache::LoadWait;
 use crate::clock::UnixTime;
 use crate::context::AuthContext;
@@ -18,7 +18,7 @@ use crate::jose::compact::is_token_shaped;
 use crate::method::AuthMethod;
 use crate::oauth::jwt::{Attempt, Outcome, validate};
 use crate::oauth::keys::FetchWait;
-use crate::policy::{Permitted, PolicySubject, evaluate};
+use crate::policy::{Permitted, PolicySubject, evaluate, refusal};
 use crate::principal::Principal;
 use crate::rejection::{Reason, Rejection};
 use crate::secret::SecretText;
@@ -257,7 +257,7 @@ impl Inner {
         subject.supported_clients = &self.shared.supported_clients;
         evaluate(&policy, &subject)
             .map(Some)
-            .map_err(|denial| rules::refusal(&denial, self.shared.disabled_is_forbidden).into())
+            .map_err(|denial| refusal(&denial, self.shared.disabled_is_forbidden).into())
     }
 
     fn check_scopes(&self, proven: &Proven) -> Result<(), Rejection> {

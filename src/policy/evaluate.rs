@@ -246,6 +246,13 @@ impl Permitted {
         };
         Err(Denial::new(rule, &self.policy))
     }
+
+    /// Whether [`check_group`](Self::check_group) could pass on some site that a call may yet name.
+    pub(crate) fn may_allow(&self, group: &PermissionGroup) -> bool {
+        let elsewhere = || self.policy.0.site_groups.values();
+        self.groups().allows(group)
+            || (self.tenant.is_none() && elsewhere().any(|groups| groups.allows(group)))
+    }
 }
 
 #[cfg(test)]

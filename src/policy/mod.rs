@@ -30,6 +30,7 @@ mod examine;
 mod groups;
 mod memory;
 mod network;
+mod refusal;
 mod store;
 
 use std::collections::BTreeMap;
@@ -50,6 +51,7 @@ pub use evaluate::{Denial, DenialRule, Permitted, PolicySubject, evaluate};
 pub use groups::{GroupRules, Intent, Intents, PermissionGroup};
 pub use memory::MemoryPolicyStore;
 pub use network::{ForwardedProto, Network, TrustedProxies, client_address, forwarded_proto};
+pub(crate) use refusal::refusal;
 pub use store::{DynPolicyStore, PolicyStore, PutError};
 
 /// The rules of one organization, as its administrator set them. Cloning shares them.

@@ -1,6 +1,7 @@
 //! A refusal as a value: what happened, and what the client may know of it.
 
 mod answer;
+mod login;
 mod reason;
 mod table;
 
@@ -19,6 +20,7 @@ use crate::principal::Principal;
 use crate::scope::ScopeSet;
 
 pub(crate) use answer::{Answer, ChallengeKind, GrpcCode};
+pub use login::Login;
 pub use reason::Reason;
 
 /// A refused request. Also put into the extensions of the answer, so that an outer layer can
@@ -37,6 +39,8 @@ pub struct Rejection {
 struct More {
     required: ScopeSet,
     missing: ScopeSet,
+    challenge_scopes: ScopeSet,
+    login: Option<Login>,
     retry_after: Option<Duration>,
     cause: Option<Arc<BackendError>>,
     proven: Option<Arc<(Principal, OrganizationId, AuthMethod)>>,
@@ -178,6 +182,45 @@ impl Rejection {
         }
     }
 
+    /// The login is not `login`, which the operation asks for (STEP-1).
+    pub(crate) fn login_too_weak(login: Login) -> Self {
+        let mut rejection = Self::new(Reason::LoginTooWeak);
+        if !login.acr_values.is_empty() {
+            rejection = rejection.with_detail("acr_values", login.acr_values.clone());
+        }
+        if let Some(seconds) = login.max_age {
+            rejection = rejection.with_detail("max_age", seconds);
+        }
+        rejection.more_mut().login = Some(login);
+        rejection
+    }
+
+    /// The scopes are short as well.
+    pub(crate) fn with_scopes(mut self, granted: &ScopeSet, required: &ScopeSet) -> Self {
+        let more = self.more_mut();
+        more.required = required.clone();
+        more.missing = granted.missing(required);
+        self
+    }
+
+    /// What the challenge asks for, where that is more than what is required.
+    pub(crate) fn with_challenge_scopes(mut self, scopes: ScopeSet) -> Self {
+        self.more_mut().challenge_scopes = scopes;
+        self
+    }
+
+    /// The scopes a client should ask for: those required, and those it has and would lose by asking
+    /// for these alone.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the challenge will list them"))]
+    pub(crate) fn challenge_scopes(&self) -> &ScopeSet {
+        let more = self.more();
+        if more.challenge_scopes.is_empty() {
+            &more.required
+        } else {
+            &more.challenge_scopes
+        }
+    }
+
     /// Why, precisely.
     #[must_use]
     pub fn reason(&self) -> Reason {
@@ -221,6 +264,12 @@ impl Rejection {
     #[must_use]
     pub fn missing_scopes(&self) -> &ScopeSet {
         &self.more().missing
+    }
+
+    /// The login the operation asks for, if the refusal is about that.
+    #[must_use]
+    pub fn required_login(&self) -> Option<&Login> {
+        self.more().login.as_ref()
     }
 
     /// When trying again makes sense, for 503 answers.

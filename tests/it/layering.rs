@@ -34,6 +34,7 @@ const RANKS: &[(&str, u8)] = &[
     ("authenticator", 5),
     ("context", 5),
     ("policy", 5),
+    ("tool", 5),
     ("response", 6),
     ("middleware", 7),
     ("backend", 8),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use http::{Extensions, HeaderName};
 
+use super::options::Options;
 use super::revocation::Revocations;
 use super::rules::Rules;
 use super::sender::Senders;
@@ -57,6 +58,7 @@ pub struct AuthenticatorBuilder {
     enricher: Option<(DynEnricher, EnrichmentMode)>,
     audit: Option<AuditTrail>,
     senders: Senders,
+    pub(super) options: Options,
 }
 
 impl AuthenticatorBuilder {
@@ -77,6 +79,7 @@ impl AuthenticatorBuilder {
             enricher: None,
             audit: None,
             senders: Senders::default(),
+            options: Options::default(),
         }
     }
 
@@ -230,6 +233,8 @@ impl AuthenticatorBuilder {
         let required_scopes = self.examine_scopes(&mut problems);
         self.examine_limits(&mut problems);
         let api_key_header = self.examine_tokens(&mut problems);
+        let has_tokens = self.tokens.is_some();
+        let basic_challenge = self.options.examine_realm(has_tokens, &mut problems);
         let fetch = self.examine_fetch(&mut problems);
         if let Err(algorithm) = known_answers() {
             problems.add(
@@ -266,6 +271,7 @@ impl AuthenticatorBuilder {
                 senders: self.senders,
                 supported_clients: self.supported_clients,
                 disabled_is_forbidden: self.disabled_is_forbidden,
+                basic_challenge,
                 audit: self.audit,
                 clock: self.clock,
             }),

@@ -2,6 +2,7 @@
 
 mod builder;
 mod decide;
+mod options;
 mod revocation;
 mod rules;
 mod sender;
@@ -18,7 +19,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 use http::request::Parts;
-use http::{Extensions, HeaderMap, HeaderName, Method};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method};
 
 use crate::audit::trail::AuditTrail;
 use crate::clock::Clock;
@@ -84,6 +85,7 @@ struct Shared {
     senders: Senders,
     supported_clients: Vec<ClientPattern>,
     disabled_is_forbidden: bool,
+    basic_challenge: Option<HeaderValue>,
     audit: Option<AuditTrail>,
 }
 
@@ -247,6 +249,11 @@ impl Authenticator {
     /// The header besides `Authorization` that may carry a credential.
     pub(crate) fn api_key_header(&self) -> Option<&HeaderName> {
         self.0.api_key_header()
+    }
+
+    /// The challenge after the Bearer one, if there is to be a second.
+    pub(crate) fn basic_challenge(&self) -> Option<&HeaderValue> {
+        self.0.shared.basic_challenge.as_ref()
     }
 
     /// Decides at once if everything needed is in memory. A panic in a part supplied by the user

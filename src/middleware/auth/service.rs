@@ -15,7 +15,6 @@ use crate::authenticator::{Authenticator, Begin, Head};
 use crate::context::AuthContext;
 use crate::middleware::{metadata, origin};
 use crate::rejection::Rejection;
-use crate::resource::Resource;
 use crate::response::{RequestFacts, ResponseBody, render};
 
 /// A proof of possession (RFC 9449 §4.1): part of the credential.
@@ -163,11 +162,11 @@ pub(super) fn refuse_request<B>(
         Some(&facts.request_id),
         started,
     );
-    refuse(rejection, auth.resource(), &facts)
+    refuse(rejection, auth, &facts)
 }
 
 /// Logs a refusal for the operator and renders it for the client.
-fn refuse(rejection: &Rejection, resource: &Resource, facts: &RequestFacts) -> Response<Bytes> {
+fn refuse(rejection: &Rejection, auth: &Authenticator, facts: &RequestFacts) -> Response<Bytes> {
     let (reason, note) = (rejection.reason().code(), rejection.note());
     let request_id = &facts.request_id;
     if let Some(cause) = rejection.cause() {
@@ -177,7 +176,7 @@ fn refuse(rejection: &Rejection, resource: &Resource, facts: &RequestFacts) -> R
     } else {
         tracing::debug!(reason, %request_id, note, "request refused");
     }
-    render(rejection, resource, facts)
+    render(rejection, auth.resource(), auth.basic_challenge(), facts)
 }
 
 /// A preflight asks about headers, never for data, and carries no credential (Fetch). It is

@@ -34,11 +34,12 @@ use crate::scope::ScopeSet;
 use decide::{Asked, Kept, Waited};
 use revocation::Revocations;
 use rules::Rules;
-use sender::Senders;
+use sender::{Sender, Senders};
 use tokens::Tokens;
 
 pub use builder::AuthenticatorBuilder;
 pub use revocation::AuthHandle;
+pub(crate) use sender::Arrival;
 pub use sender::PeerAddress;
 
 pub use crate::oauth::keys::{IssuerStatus, KeyState};
@@ -227,12 +228,12 @@ impl Authenticator {
             headers: &parts.headers,
             extensions: &parts.extensions,
         };
-        let started = self.started();
-        let decision = match self.begin(head) {
+        let arrival = self.arrival(head);
+        let decision = match self.begin(head, arrival) {
             Begin::Decided(decision) => decision,
             Begin::Pending(decision) => decision.await,
         };
-        self.audit(head, decision.as_ref(), None, started);
+        self.audit(head, decision.as_ref(), None, arrival);
         decision
     }
 
@@ -258,14 +259,16 @@ impl Authenticator {
 
     /// Decides at once if everything needed is in memory. A panic in a part supplied by the user
     /// (a clock) is a refusal, not the end of the connection (R15).
-    pub(crate) fn begin(&self, head: Head<'_>) -> Begin {
-        catch_unwind(AssertUnwindSafe(|| self.decide(head)))
+    pub(crate) fn begin(&self, head: Head<'_>, arrival: Arrival) -> Begin {
+        let Some(sender) = arrival.sender else {
+            return Begin::Decided(Err(Reason::Internal.into()));
+        };
+        catch_unwind(AssertUnwindSafe(|| self.decide(head, sender)))
             .unwrap_or_else(|_| Begin::Decided(Err(Reason::Internal.into())))
     }
 
-    fn decide(&self, head: Head<'_>) -> Begin {
+    fn decide(&self, head: Head<'_>, sender: Sender) -> Begin {
         let inner = &self.0;
-        let sender = inner.shared.senders.of(head.headers, head.extensions);
         let presented = match inner.present(head.headers) {
             Ok(presented) => presented,
             Err(rejection) => return Begin::Decided(Err(rejection)),

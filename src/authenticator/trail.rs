@@ -1,8 +1,9 @@
 //! One audit record per decision (EDGE-8).
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use super::sender::Sender;
+use super::sender::{Arrival, Sender};
 use super::{Authenticator, Head};
 use crate::audit::{AuditNet, AuditPolicy, AuditRecord, AuditTarget, AuditText};
 use crate::context::AuthContext;
@@ -14,12 +15,20 @@ impl Authenticator {
         self.0.shared.audit.is_some()
     }
 
-    /// When a decision began, for its record; nothing is measured without a sink.
-    pub(crate) fn started(&self) -> Duration {
-        match &self.0.shared.audit {
-            Some(_) => self.0.shared.clock.monotonic(),
-            None => Duration::ZERO,
-        }
+    /// When and from where a request came. Time is measured only for a record.
+    pub(crate) fn arrival(&self, head: Head<'_>) -> Arrival {
+        let shared = &self.0.shared;
+        let find = || Arrival {
+            at: match &shared.audit {
+                Some(_) => shared.clock.monotonic(),
+                None => Duration::ZERO,
+            },
+            sender: Some(shared.senders.of(head.headers, head.extensions)),
+        };
+        catch_unwind(AssertUnwindSafe(find)).unwrap_or(Arrival {
+            at: Duration::ZERO,
+            sender: None,
+        })
     }
 
     /// Hands the record of a decision to the sink, if there is one.
@@ -28,7 +37,7 @@ impl Authenticator {
         head: Head<'_>,
         decision: Result<&AuthContext, &Rejection>,
         request_id: Option<&str>,
-        started: Duration,
+        arrival: Arrival,
     ) {
         let shared = &self.0.shared;
         let Some(trail) = &shared.audit else {
@@ -47,12 +56,11 @@ impl Authenticator {
             }
             Err(rejection) => refused(now, rejection),
         };
-        let sender = shared.senders.of(head.headers, head.extensions);
-        record.net = Some(net(&sender));
+        record.net = arrival.sender.as_ref().map(net);
         let resource = self.0.resource.identifier();
         record.target = Some(AuditTarget::new(resource, head.method.as_str(), head.path));
         record.request_id = request_id.map(AuditText::new);
-        record.latency = shared.clock.monotonic().saturating_sub(started);
+        record.latency = shared.clock.monotonic().saturating_sub(arrival.at);
         trail.record(record);
     }
 }

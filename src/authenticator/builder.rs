@@ -11,10 +11,9 @@ use super::revocation::Revocations;
 use super::rules::Rules;
 use super::sender::Senders;
 use super::tokens::Tokens;
+use super::trail::Audit;
 use super::{Authenticator, Inner, Shared};
 use crate::api_token::ApiTokens;
-use crate::audit::AuditSink;
-use crate::audit::trail::AuditTrail;
 use crate::clock::{Clock, SystemClock};
 use crate::enrich::{ContextEnricher, DynEnricher, EnrichmentMode};
 use crate::error::{ConfigError, Problems};
@@ -56,7 +55,6 @@ pub struct AuthenticatorBuilder {
     supported_clients: Vec<ClientPattern>,
     disabled_is_forbidden: bool,
     enricher: Option<(DynEnricher, EnrichmentMode)>,
-    audit: Option<AuditTrail>,
     senders: Senders,
     pub(super) options: Options,
 }
@@ -77,7 +75,6 @@ impl AuthenticatorBuilder {
             supported_clients: Vec::new(),
             disabled_is_forbidden: false,
             enricher: None,
-            audit: None,
             senders: Senders::default(),
             options: Options::default(),
         }
@@ -186,13 +183,6 @@ impl AuthenticatorBuilder {
         self
     }
 
-    /// Where one record of every decision goes. Default: nowhere.
-    #[must_use]
-    pub fn audit(mut self, sink: impl AuditSink) -> Self {
-        self.audit = Some(AuditTrail::new(sink));
-        self
-    }
-
     /// Where your server keeps the address of a connection's peer, among the extensions of a
     /// request. Default: [`PeerAddress`](super::PeerAddress).
     ///
@@ -234,6 +224,7 @@ impl AuthenticatorBuilder {
         self.examine_limits(&mut problems);
         let api_key_header = self.examine_tokens(&mut problems);
         let has_tokens = self.tokens.is_some();
+        self.options.examine_audit(&mut problems);
         let basic_challenge = self.options.examine_realm(has_tokens, &mut problems);
         let fetch = self.examine_fetch(&mut problems);
         if let Err(algorithm) = known_answers() {
@@ -254,6 +245,14 @@ impl AuthenticatorBuilder {
                 config,
             });
         let trust = Trust::new(trusted);
+        let audit = self.options.into_trail().map(|trail| {
+            Audit::new(
+                trail,
+                self.tokens.as_ref(),
+                self.policies.as_ref(),
+                &self.clock,
+            )
+        });
         let throttle = Throttle::new(&self.throttle, self.clock.clone());
         let tokens = self
             .tokens
@@ -272,7 +271,7 @@ impl AuthenticatorBuilder {
                 supported_clients: self.supported_clients,
                 disabled_is_forbidden: self.disabled_is_forbidden,
                 basic_challenge,
-                audit: self.audit,
+                audit,
                 clock: self.clock,
             }),
         })))

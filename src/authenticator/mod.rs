@@ -2,6 +2,7 @@
 
 mod builder;
 mod decide;
+mod evidence;
 mod options;
 mod revocation;
 mod rules;
@@ -21,7 +22,6 @@ use futures_util::future::join_all;
 use http::request::Parts;
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method};
 
-use crate::audit::trail::AuditTrail;
 use crate::clock::Clock;
 use crate::context::AuthContext;
 use crate::error::{BackendError, ConfigError, Problems};
@@ -36,6 +36,7 @@ use revocation::Revocations;
 use rules::Rules;
 use sender::{Sender, Senders};
 use tokens::Tokens;
+use trail::Audit;
 
 pub use builder::AuthenticatorBuilder;
 pub use revocation::AuthHandle;
@@ -87,7 +88,7 @@ struct Shared {
     supported_clients: Vec<ClientPattern>,
     disabled_is_forbidden: bool,
     basic_challenge: Option<HeaderValue>,
-    audit: Option<AuditTrail>,
+    audit: Option<Audit>,
 }
 
 /// What a decision looks at.
@@ -263,11 +264,11 @@ impl Authenticator {
         let Some(sender) = arrival.sender else {
             return Begin::Decided(Err(Reason::Internal.into()));
         };
-        catch_unwind(AssertUnwindSafe(|| self.decide(head, sender)))
+        catch_unwind(AssertUnwindSafe(|| self.decide(head, sender, arrival)))
             .unwrap_or_else(|_| Begin::Decided(Err(Reason::Internal.into())))
     }
 
-    fn decide(&self, head: Head<'_>, sender: Sender) -> Begin {
+    fn decide(&self, head: Head<'_>, sender: Sender, arrival: Arrival) -> Begin {
         let inner = &self.0;
         let presented = match inner.present(head.headers) {
             Ok(presented) => presented,
@@ -308,9 +309,11 @@ impl Authenticator {
             Err(Reason::StoreUnavailable.into())
         };
         let guarded = AssertUnwindSafe(decision).catch_unwind();
-        Begin::Pending(Box::pin(
-            guarded.map(|result| result.unwrap_or_else(|_| Err(Reason::Internal.into()))),
-        ))
+        let unfinished = self.unfinished(head, arrival);
+        Begin::Pending(Box::pin(guarded.map(move |result| {
+            unfinished.finish();
+            result.unwrap_or_else(|_| Err(Reason::Internal.into()))
+        })))
     }
 }
 

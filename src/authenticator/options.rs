@@ -1,8 +1,11 @@
-//! Settings of the builder about challenges.
+//! Settings of the builder about challenges and audit records.
 
 use http::HeaderValue;
+use zeroize::Zeroizing;
 
 use super::AuthenticatorBuilder;
+use crate::audit::trail::AuditTrail;
+use crate::audit::{AuditSink, AuditText};
 use crate::error::Problems;
 use crate::wire::challenge::basic_challenge;
 
@@ -10,7 +13,16 @@ use crate::wire::challenge::basic_challenge;
 #[derive(Default)]
 pub(super) struct Options {
     basic_realm: Option<String>,
+    sink: Option<Box<dyn AuditSink>>,
+    audit_instance: Option<String>,
+    audit_key: Option<Zeroizing<Vec<u8>>>,
 }
+
+/// Shortest audit key, in bytes: the output length of SHA-256 (RFC 2104 §3).
+const MIN_KEY: usize = 32;
+
+/// Longest name of an instance, in bytes.
+const MAX_INSTANCE: usize = 64;
 
 impl AuthenticatorBuilder {
     /// Adds `Basic realm="…", charset="UTF-8"` (RFC 7617 §2) as a second challenge to every 401
@@ -28,9 +40,67 @@ impl AuthenticatorBuilder {
         self.options.basic_realm = Some(realm.into());
         self
     }
+
+    /// Where one record of every decision goes, and of every change to what decides: revocations
+    /// through [`AuthHandle`](super::AuthHandle), policies, and API tokens written through these
+    /// [`api_tokens`](Self::api_tokens) or a clone of them, unless those have a
+    /// [sink of their own](crate::api_token::ApiTokens::audit). Default: nowhere.
+    #[must_use]
+    pub fn audit(mut self, sink: impl AuditSink) -> Self {
+        self.options.sink = Some(Box::new(sink));
+        self
+    }
+
+    /// The name of this process in its audit records, such as `web-1`: 1 to 64 bytes of printable
+    /// ASCII without a space. Default: none.
+    #[must_use]
+    pub fn audit_instance(mut self, name: impl Into<String>) -> Self {
+        self.options.audit_instance = Some(name.into());
+        self
+    }
+
+    /// The key under which audit records hash the email of a Basic credential: at least 32 bytes
+    /// from a cryptographic random source. Default: a random one, so that hashes of two processes,
+    /// or of one before and after a restart, cannot be compared.
+    ///
+    /// The hash is HMAC-SHA-256 over the email as sent, its ASCII letters in lower case, cut to 16
+    /// bytes. Whoever has the key can try emails; keep it where the peppers are.
+    #[must_use]
+    pub fn audit_key(mut self, key: impl AsRef<[u8]>) -> Self {
+        self.options.audit_key = Some(Zeroizing::new(key.as_ref().to_vec()));
+        self
+    }
 }
 
 impl Options {
+    pub(super) fn examine_audit(&self, problems: &mut Problems) {
+        let orphan = "there is no sink; call audit(…)";
+        if let Some(name) = &self.audit_instance {
+            let fits = (1..=MAX_INSTANCE).contains(&name.len())
+                && name.bytes().all(|byte| byte.is_ascii_graphic());
+            if !fits {
+                let remedy = "use 1 to 64 bytes of printable ASCII without a space, e.g. web-1";
+                problems.add("audit_instance", name, remedy);
+            } else if self.sink.is_none() {
+                problems.add("audit_instance", name, orphan);
+            }
+        }
+        if let Some(key) = &self.audit_key {
+            // Never the key itself.
+            let length = format!("{} bytes", key.len());
+            if key.len() < MIN_KEY {
+                problems.add("audit_key", length, "use at least 32 random bytes");
+            } else if self.sink.is_none() {
+                problems.add("audit_key", length, orphan);
+            }
+        }
+    }
+
+    pub(super) fn into_trail(self) -> Option<AuditTrail> {
+        let instance = self.audit_instance.map(AuditText::new);
+        Some(AuditTrail::with(self.sink?, instance, self.audit_key))
+    }
+
     pub(super) fn examine_realm(
         &self,
         has_tokens: bool,

@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 use super::decide::{Asked, Need};
 use super::sender::Sender;
 use crate::api_token::{
-    ApiTokens, TokenChange, TokenChanges, TokenFault, TokenId, TokenKind, TokenRecord,
+    ApiTokens, TokenChange, TokenChanges, TokenFault, TokenFormat, TokenId, TokenKind, TokenRecord,
 };
 use crate::cache::{Known, Lifetime, Loader};
 use crate::clock::{Clock, UnixTime};
@@ -101,6 +101,11 @@ impl Tokens {
 
     pub(super) fn flush(&self) {
         self.records.invalidate_all();
+    }
+
+    /// What the text of a token of ours looks like.
+    pub(super) fn format(&self) -> &TokenFormat {
+        self.issued.format()
     }
 
     /// Which kind of API token a Bearer credential is, by its prefix alone (JWT-1).

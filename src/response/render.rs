@@ -11,11 +11,12 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::facts::{RequestFacts, X_REQUEST_ID};
+use super::facts::RequestFacts;
 use crate::rejection::{Answer, ChallengeKind, Reason, Rejection};
 use crate::resource::Resource;
 use crate::scope::ScopeSet;
 use crate::wire::challenge::BearerChallenge;
+use crate::wire::correlation::X_REQUEST_ID;
 
 /// When nothing better is known, a client tries again after this.
 const DEFAULT_RETRY: Duration = Duration::from_secs(5);

@@ -12,12 +12,13 @@ use super::sender::Sender;
 use crate::api_token::{
     ApiTokens, TokenChange, TokenChanges, TokenFault, TokenFormat, TokenId, TokenKind, TokenRecord,
 };
+use crate::audit::AuditEvent;
 use crate::cache::{Known, Lifetime, Loader};
 use crate::clock::{Clock, UnixTime};
 use crate::method::AuthMethod;
 use crate::principal::{Facts, Principal, PrincipalKind};
 use crate::rejection::{Reason, Rejection};
-use crate::throttle::{Throttle, Throttled};
+use crate::throttle::{MANY, Throttle, Throttled};
 use crate::wire::basic::read_basic;
 
 /// A record serves this long without asking the store again; an unknown id for less, so that a new
@@ -177,7 +178,10 @@ impl Tokens {
                 email,
                 asked.now,
             )
-            .map_err(|fault| self.refused(fault, sender, presented.id()))?;
+            .map_err(|fault| {
+                let record = record.as_deref().map(|held| &held.record);
+                self.refused(fault, sender, presented.id(), record)
+            })?;
         // `judge` says yes only to a record.
         let held = record.ok_or_else(|| Rejection::new(Reason::Internal))?;
         self.note_use(&held.record, asked.now);
@@ -203,9 +207,27 @@ impl Tokens {
         }
     }
 
-    fn refused(&self, fault: TokenFault, sender: &Sender, id: &TokenId) -> Rejection {
+    fn refused(
+        &self,
+        fault: TokenFault,
+        sender: &Sender,
+        id: &TokenId,
+        record: Option<&TokenRecord>,
+    ) -> Rejection {
         self.throttle
             .record_failure(sender.address, Some(id.as_str()));
+        // Counted for ids that nobody has as well: both kinds cost the same (T27).
+        if let (true, Some(record)) = (self.throttle.record_spread(id.as_str()), record) {
+            tracing::warn!(
+                target: "tower_mcp_auth::throttle",
+                token = %id,
+                organization = %record.organization(),
+                failures = MANY,
+                "one API token fails again and again, over all addresses: its id may have leaked, or \
+                 programs have an old copy of it; its owner is not locked out"
+            );
+            self.issued.on_record(AuditEvent::TokenFailing, record);
+        }
         Rejection::new(Reason::InvalidApiToken).with_note(format!("{fault:?}"))
     }
 

@@ -15,6 +15,7 @@ use tower_mcp_auth::{McpAuthLayer, OrganizationPolicy};
 use crate::support::{I, post};
 use crate::tokens_support::{
     ADA, GIL, Mood, TokenWorld, basic, bearer, damaged, encoded, from, issue, organization,
+    stranger,
 };
 
 const HERE: &str = "203.0.113.5";
@@ -335,6 +336,38 @@ async fn edge_08_the_life_of_an_api_token_is_on_record() {
     let audit = MemoryAudit::new();
     let tokens = ApiTokens::new(MemoryStore::new(), Peppers::generate().unwrap());
     life_of_a_token(&tokens.audit(audit.clone()), &audit).await;
+}
+
+#[tokio::test]
+async fn t29_a_token_that_fails_everywhere_is_reported_and_not_locked_out() {
+    let world = TokenWorld::new().await;
+    let wrong = basic("eve@acme.example", &world.acme_user);
+    let nobodys = stranger(NewToken::personal("acme", "ada", ADA)).await;
+    let nobodys = basic(ADA, &nobodys);
+    let failing = |records: Vec<AuditRecord>| {
+        let mut records = records;
+        records.retain(|record| record.event == AuditEvent::TokenFailing);
+        records
+    };
+    // Twenty addresses, four failures each: none of them reaches a limit of its own.
+    for round in 0..4 {
+        for host in 0..20 {
+            let (one, other) = (format!("192.0.2.{host}"), format!("198.51.100.{host}"));
+            let answer = world.present_from(&one, &wrong).await;
+            assert_eq!(answer.code(), "invalid_api_token");
+            let answer = world.present_from(&other, &nobodys).await;
+            assert_eq!(answer.code(), "invalid_api_token");
+        }
+        let told = failing(world.audit.take());
+        assert_eq!(told.len(), usize::from(round == 2), "{told:?}");
+        if let Some(record) = told.first() {
+            assert_eq!(record.event.name(), "token.failing");
+            assert_eq!(id(record), Some(world.acme_user.record.id().as_str()));
+            assert_eq!(record.organization.as_ref().unwrap(), "acme");
+            assert!(!record.to_json().contains(ADA));
+        }
+        world.ada().await.assert_let_in();
+    }
 }
 
 #[test]

@@ -127,6 +127,7 @@ impl Tokens {
         let secret = basic.secret();
         if self.recognise(secret) == Some(TokenKind::ServiceAccount) {
             return Err(wrong_scheme(
+                ("service_account_key", "Bearer"),
                 "This is a service-account API key: send it as Bearer, without an email.",
             ));
         }
@@ -139,6 +140,7 @@ impl Tokens {
         self.check_throttle(asked.sender, None)?;
         if self.recognise(credential) == Some(TokenKind::Personal) {
             return Err(wrong_scheme(
+                ("personal_api_token", "Basic"),
                 "This is a personal API token: send it as Basic, base64(email:api_token), not as Bearer.",
             ));
         }
@@ -284,9 +286,12 @@ fn held(record: TokenRecord, authority: &Arc<str>) -> Held {
 
 const NOT_OURS: &str = "This is not an API token of this server. Make one in your account settings, or connect with OAuth 2.1.";
 
-fn wrong_scheme(message: &'static str) -> Need {
+/// Names the kind that was sent, and the scheme it is for.
+fn wrong_scheme((kind, scheme): (&str, &str), message: &'static str) -> Need {
     Rejection::new(Reason::WrongSchemeForToken)
         .with_message(message)
+        .with_detail("credential_kind", kind)
+        .with_detail("expected_scheme", scheme)
         .into()
 }
 

@@ -149,6 +149,9 @@ async fn bas_07_five_failures_one_answer() {
     for answer in &answers {
         assert_eq!(answer, &answers[0]);
     }
+    let body: Value = serde_json::from_slice(&answers[0].2).unwrap();
+    let methods = json!(["oauth2", "api_token", "service_account_key"]);
+    assert_eq!(body["allowed_methods"], methods);
     assert_eq!(world.probe.calls(), 1);
 }
 
@@ -308,7 +311,9 @@ async fn bas_11_a_failed_basic_attempt_shows_no_bearer_error() {
     assert_refused(&answer, "invalid_api_token");
     let plain = format!("Bearer resource_metadata=\"{P}\", scope=\"read:issues\"");
     assert_eq!(answer.challenge(), plain);
-    assert_eq!(answer.json()["allowed_methods"], json!(null));
+    // What the server takes, not what this token or its organization may do.
+    let methods = json!(["oauth2", "api_token", "service_account_key"]);
+    assert_eq!(answer.json()["allowed_methods"], methods);
     assert_eq!(answer.header("cache-control"), Some("no-store"));
 }
 
@@ -324,6 +329,8 @@ async fn bas_12_a_personal_token_as_bearer_is_told_to_use_basic() {
         message.contains("Basic") && message.contains("base64(email:api_token)"),
         "{message}"
     );
+    assert_eq!(answer.json()["credential_kind"], "personal_api_token");
+    assert_eq!(answer.json()["expected_scheme"], "Basic");
     assert_eq!(world.store.faults.calls() + world.probe.calls(), 0);
 }
 

@@ -110,6 +110,12 @@ async fn complaint_97_the_wrong_kind_of_key_hears_which_kind_it_is() {
     let answer = world.present(&as_basic).await;
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
     says(&answer, &["service-account API key", "Bearer"]);
+    assert_eq!(answer.json()["credential_kind"], "service_account_key");
+    assert_eq!(answer.json()["expected_scheme"], "Bearer");
+    assert_eq!(
+        names(&answer.json()["allowed_methods"]),
+        ["oauth2", "api_token", "service_account_key"]
+    );
     // A token of somewhere else altogether.
     let answer = world
         .present(&basic_text(&email(ON), "ATATT3xFfGF0legacy"))
@@ -126,6 +132,8 @@ async fn complaint_168_a_raw_bearer_token_hears_to_be_sent_as_basic() {
     let answer = world.present(&bearer(issued.token.expose())).await;
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
     says(&answer, &["personal API token", "Basic", "email:api_token"]);
+    assert_eq!(answer.json()["credential_kind"], "personal_api_token");
+    assert_eq!(answer.json()["expected_scheme"], "Basic");
     world
         .present(&basic(&email(ON), &issued))
         .await

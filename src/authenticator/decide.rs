@@ -229,7 +229,7 @@ impl Inner {
         let (principal, organization) = (&proven.principal, &proven.organization);
         self.shared.revocations.check(principal, organization)?;
         let permitted = self.permit(proven, asked)?;
-        check_networks(proven, asked.sender)?;
+        check_networks(proven, asked.sender, permitted.as_ref())?;
         self.check_scopes(proven)?;
         let rules = &self.shared.rules;
         let enrichment = rules.enrichment(principal, organization, asked.waited)?;
@@ -300,7 +300,11 @@ fn proven_by(held: Result<Arc<Held>, Need>) -> Result<Proven, Need> {
 }
 
 /// An API token may be bound to networks of its own.
-fn check_networks(proven: &Proven, sender: &Sender) -> Result<(), Rejection> {
+fn check_networks(
+    proven: &Proven,
+    sender: &Sender,
+    permitted: Option<&Permitted>,
+) -> Result<(), Rejection> {
     let Some(token) = &proven.token else {
         return Ok(());
     };
@@ -309,9 +313,13 @@ fn check_networks(proven: &Proven, sender: &Sender) -> Result<(), Rejection> {
     if networks.is_empty() || sender.address.is_some_and(inside) {
         return Ok(());
     }
-    Err(Rejection::new(Reason::NetworkNotAllowed)
+    let rejection = Rejection::new(Reason::NetworkNotAllowed)
         .with_message("This API token may not be used from this network.")
-        .with_detail("rule", "token_networks"))
+        .with_detail("rule", "token_networks");
+    Err(match permitted.map(Permitted::policy) {
+        Some(policy) => rules::with_help(rejection, policy),
+        None => rejection,
+    })
 }
 
 impl From<Arc<Held>> for Proven {

@@ -215,3 +215,17 @@ pub(super) fn refusal(denial: &Denial, disabled_is_forbidden: bool) -> Rejection
     }
     rejection
 }
+
+/// Whom to ask about a refusal that is not the policy's own (POL-12).
+pub(super) fn with_help(rejection: Rejection, policy: &OrganizationPolicy) -> Rejection {
+    let mut rejection = rejection
+        .with_detail("policy", policy.organization().as_str())
+        .with_detail("policy_version", policy.version());
+    if let Some(url) = policy.help() {
+        rejection = rejection.with_detail("help_url", url);
+    }
+    if let Some(contact) = policy.contact_person() {
+        rejection = rejection.with_detail("contact", contact);
+    }
+    rejection
+}

@@ -176,7 +176,7 @@ async fn complaint_148_the_challenge_leads_to_a_document_that_is_there() {
             .contains(&format!("resource_metadata=\"{P}\""))
     );
     let path = P.strip_prefix("https://mcp.example.com").unwrap();
-    let request = http::Request::get(path).header("host", "mcp.example.com");
+    let request = Request::get(path).header("host", "mcp.example.com");
     let document = world.send(request).await;
     assert_eq!(document.status, StatusCode::OK);
     assert_eq!(document.json()["resource"], R);

@@ -217,7 +217,7 @@ async fn pol_12_a_tokens_own_networks_lead_to_whom_to_ask() {
         .contact("Ada in 4.17")
         .help_url("https://help.acme.example/mcp");
     world.policies.put(helpful, 1).await.unwrap();
-    world.audit.take();
+    let _before = world.audit.take();
     let answer = world.present_from("192.0.2.1", bearer(&key)).await;
     assert_eq!(answer.status, StatusCode::FORBIDDEN);
     assert_eq!(answer.header("www-authenticate"), None);

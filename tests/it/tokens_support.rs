@@ -235,7 +235,7 @@ impl TokenWorld {
             probe: Probe::default(),
         };
         // That these tokens were issued is on record too, and of no interest.
-        world.audit.take();
+        let _issued = world.audit.take();
         world
     }
 

@@ -10,7 +10,9 @@
 //!
 //! No limit is keyed by a credential or an account alone. Whoever knows the id of somebody else's
 //! token can fail with it as often as they like and only slow down themselves: its owner, at
-//! another address, is never locked out (T29).
+//! another address, is never locked out (T29). Of a token that fails 60 times within a minute, over
+//! all addresses together, the operator hears: once a minute, as the audit event `token.failing` and
+//! as a warning.
 //!
 //! A refusal says which limit it is, over which time, and when to come back (EDGE-7).
 //!
@@ -35,6 +37,7 @@
 //! strangers instead would let the flood lock everybody out.
 
 mod bucket;
+mod spread;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -49,6 +52,8 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::error::Problems;
 use bucket::Rate;
+pub(crate) use spread::MANY;
+use spread::Spread;
 use table::Table;
 
 /// Target of every event about throttling.
@@ -244,6 +249,7 @@ pub(crate) struct Throttle {
     /// The moment after which every bucket is full, in nanoseconds of the monotonic clock.
     busy_until: AtomicU64,
     warned: AtomicBool,
+    spread: Spread,
 }
 
 /// One limit, ready to use.
@@ -314,6 +320,7 @@ impl Throttle {
             }),
             busy_until: AtomicU64::new(0),
             warned: AtomicBool::new(false),
+            spread: Spread::new(),
         }
     }
 
@@ -381,6 +388,12 @@ impl Throttle {
         if network == Network::Unknown && per_address.is_some() {
             self.warn_once();
         }
+    }
+
+    /// Counts a failure of a credential, wherever it came from. True once per minute and credential,
+    /// when there are [`MANY`]: then the operator should hear of it. Refuses nobody (T29).
+    pub(crate) fn record_spread(&self, credential: &str) -> bool {
+        self.spread.count(credential, self.clock.monotonic())
     }
 
     /// A credential's place in its table. Hashed with a seed of this process: ids of any length

@@ -10,6 +10,7 @@ use super::new_token::{Granted, NewToken};
 use super::record::{Previous, Sealed, TokenRecord};
 use super::store::{TokenQuery, Written};
 use super::verify::secret_matches;
+use crate::audit::AuditEvent;
 use crate::clock::UnixTime;
 use crate::error::{BackendError, Problems};
 use crate::ident::{OrganizationId, Subject};
@@ -45,6 +46,7 @@ impl ApiTokens {
         match self.store.insert(&issued.record).await? {
             Written::Done => {
                 self.changes.announce(issued.record.id);
+                self.on_record(AuditEvent::TokenCreated, &issued.record);
                 Ok(issued)
             }
             // An id has 95 random bits: a second one is a broken store or random source, and
@@ -79,6 +81,7 @@ impl ApiTokens {
         match self.store.update(&issued.record).await? {
             Written::Done => {
                 self.changes.announce(*id);
+                self.on_record(AuditEvent::TokenRolled, &issued.record);
                 Ok(issued)
             }
             Written::Conflict => Err(IssueError::Conflict),
@@ -93,13 +96,20 @@ impl ApiTokens {
     /// [`BackendError`] if the store fails; then it is unknown whether the token still works.
     pub async fn revoke(&self, id: &TokenId) -> Result<Option<TokenRecord>, BackendError> {
         let now = self.now();
-        self.change(id, |record| {
-            record.revoked_at.is_none().then(|| TokenRecord {
-                revoked_at: Some(now),
-                ..record.next_version()
+        let found = self
+            .change(id, |record| {
+                record.revoked_at.is_none().then(|| TokenRecord {
+                    revoked_at: Some(now),
+                    ..record.next_version()
+                })
             })
-        })
-        .await
+            .await?;
+        Ok(found.map(|(record, changed)| {
+            if changed {
+                self.on_record(AuditEvent::TokenRevoked, &record);
+            }
+            record
+        }))
     }
 
     /// Revokes every token whose whole text stands somewhere in `text`: a log file, a commit, a
@@ -132,6 +142,7 @@ impl ApiTokens {
             };
             match outcome {
                 Ok(Some(record)) if !revoked.iter().any(|known| known.id == record.id) => {
+                    self.on_record(AuditEvent::TokenLeaked, &record);
                     revoked.push(record);
                 }
                 Ok(_) => {}
@@ -196,13 +207,13 @@ impl ApiTokens {
         }
     }
 
-    /// Reads, changes and writes until nobody else came between. `None` from `edit` means that the
-    /// record is as it should be.
+    /// Reads, changes and writes until nobody else came between, and says whether it wrote. `None`
+    /// from `edit` means that the record is as it should be.
     async fn change(
         &self,
         id: &TokenId,
         edit: impl Fn(&TokenRecord) -> Option<TokenRecord> + Send,
-    ) -> Result<Option<TokenRecord>, BackendError> {
+    ) -> Result<Option<(TokenRecord, bool)>, BackendError> {
         for _ in 0..ATTEMPTS {
             let Some(stored) = self.store.find(id).await? else {
                 return Ok(None);
@@ -210,11 +221,11 @@ impl ApiTokens {
             let Some(edited) = edit(&stored) else {
                 // Whoever wrote it may have been another process: forget it here too.
                 self.changes.announce(*id);
-                return Ok(Some(stored));
+                return Ok(Some((stored, false)));
             };
             if self.store.update(&edited).await? == Written::Done {
                 self.changes.announce(*id);
-                return Ok(Some(edited));
+                return Ok(Some((edited, true)));
             }
         }
         let message = format!("API token {id} is written by others all the time");

@@ -69,12 +69,14 @@ mod pepper;
 mod record;
 mod store;
 mod stored;
+mod trail;
 mod verify;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use crate::audit::trail::AuditTrail;
 use crate::clock::{Clock, SystemClock, UnixTime};
 use crate::error::{BackendError, ConfigError, Problems};
 
@@ -106,6 +108,8 @@ pub struct ApiTokens {
     store: DynApiTokenStore,
     settings: Arc<Settings>,
     changes: Announcer,
+    /// The sink of an authenticator, known to every clone.
+    inherited: Arc<OnceLock<AuditTrail>>,
 }
 
 #[derive(Clone)]
@@ -116,6 +120,7 @@ struct Settings {
     clock: Arc<dyn Clock>,
     local_part: LocalPart,
     max_lifetime: Duration,
+    audit: Option<AuditTrail>,
     problems: Problems,
 }
 
@@ -132,9 +137,11 @@ impl ApiTokens {
                 clock: Arc::new(SystemClock::new()),
                 local_part: LocalPart::default(),
                 max_lifetime: new_token::MAX_LIFETIME,
+                audit: None,
                 problems: Problems::default(),
             }),
             changes: Announcer::new(),
+            inherited: Arc::default(),
         }
     }
 

@@ -23,6 +23,24 @@ pub enum AuditEvent {
     AuthThrottled,
     /// A request could not be judged, for a reason of ours: 500, 503.
     AuthUnavailable,
+    /// Whoever sent a request went away before it was decided.
+    AuthAbandoned,
+    /// An API token was issued.
+    TokenCreated,
+    /// An API token got a new secret.
+    TokenRolled,
+    /// An API token was revoked.
+    TokenRevoked,
+    /// The text of an API token was found where it does not belong; it is revoked.
+    TokenLeaked,
+    /// One API token failed 60 times within a minute, over all addresses together. Nobody is locked
+    /// out by that: its id may have leaked, or programs have an old copy of it.
+    TokenFailing,
+    /// An organization's policy was changed.
+    PolicyChanged,
+    /// Credentials were revoked through [`AuthHandle`](crate::authenticator::AuthHandle);
+    /// [`AuditRecord::revocation`](super::AuditRecord::revocation) says which.
+    RevocationApplied,
     /// Records were lost before this one; [`AuditRecord::dropped`](super::AuditRecord::dropped) says how many.
     AuditDropped,
 }
@@ -34,12 +52,20 @@ impl AuditEvent {
     /// # use tower_mcp_auth::audit::AuditEvent;
     /// assert!(AuditEvent::ALL.iter().all(|event| event.name().contains('.')));
     /// ```
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 14] = [
         Self::AuthOk,
         Self::AuthFail,
         Self::AuthDenied,
         Self::AuthThrottled,
         Self::AuthUnavailable,
+        Self::AuthAbandoned,
+        Self::TokenCreated,
+        Self::TokenRolled,
+        Self::TokenRevoked,
+        Self::TokenLeaked,
+        Self::TokenFailing,
+        Self::PolicyChanged,
+        Self::RevocationApplied,
         Self::AuditDropped,
     ];
 
@@ -57,6 +83,14 @@ impl AuditEvent {
             Self::AuthDenied => "auth.denied",
             Self::AuthThrottled => "auth.throttled",
             Self::AuthUnavailable => "auth.unavailable",
+            Self::AuthAbandoned => "auth.abandoned",
+            Self::TokenCreated => "token.created",
+            Self::TokenRolled => "token.rolled",
+            Self::TokenRevoked => "token.revoked",
+            Self::TokenLeaked => "token.leaked",
+            Self::TokenFailing => "token.failing",
+            Self::PolicyChanged => "policy.changed",
+            Self::RevocationApplied => "revocation.applied",
             Self::AuditDropped => "audit.dropped",
         }
     }
@@ -74,8 +108,16 @@ impl AuditEvent {
     pub(super) fn outcome(self) -> AuditOutcome {
         match self {
             Self::AuthOk => AuditOutcome::Allowed,
-            Self::AuthFail | Self::AuthDenied | Self::AuthThrottled => AuditOutcome::Refused,
-            Self::AuthUnavailable | Self::AuditDropped => AuditOutcome::Error,
+            Self::AuthFail | Self::AuthDenied | Self::AuthThrottled | Self::TokenFailing => {
+                AuditOutcome::Refused
+            }
+            Self::TokenCreated
+            | Self::TokenRolled
+            | Self::TokenRevoked
+            | Self::TokenLeaked
+            | Self::PolicyChanged
+            | Self::RevocationApplied => AuditOutcome::Done,
+            Self::AuthUnavailable | Self::AuthAbandoned | Self::AuditDropped => AuditOutcome::Error,
         }
     }
 }
@@ -100,7 +142,9 @@ pub enum AuditOutcome {
     Allowed,
     /// Refused, on purpose.
     Refused,
-    /// Neither: something of ours failed, and the request with it.
+    /// An administrator's act took effect.
+    Done,
+    /// None of these: something failed or went away, and the request with it.
     Error,
 }
 
@@ -116,6 +160,7 @@ impl AuditOutcome {
         match self {
             Self::Allowed => "allowed",
             Self::Refused => "refused",
+            Self::Done => "done",
             Self::Error => "error",
         }
     }

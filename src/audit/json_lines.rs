@@ -24,7 +24,7 @@ const CLOSE: Duration = Duration::from_secs(5);
 /// Writes each record as one line of JSON, from a background thread behind a bounded queue.
 ///
 /// Requests never wait for the writer. While it is slower than the requests, records wait: 65,536
-/// at most, and the last quarter of the queue is kept for refusals and errors, so that a flood of
+/// at most, and the last quarter of the queue is kept for everything else, so that a flood of
 /// good requests cannot hide bad ones. What does not fit is lost and counted, and so is what cannot
 /// be written; the next record that is written says how many in
 /// [`dropped`](AuditRecord::dropped).
@@ -91,7 +91,7 @@ impl Gate {
     fn enter(&self, outcome: AuditOutcome) -> bool {
         let limit = match outcome {
             AuditOutcome::Allowed => self.ordinary,
-            AuditOutcome::Refused | AuditOutcome::Error => self.capacity,
+            AuditOutcome::Refused | AuditOutcome::Done | AuditOutcome::Error => self.capacity,
         };
         let one_more = |waiting: usize| (waiting < limit).then(|| waiting.saturating_add(1));
         !self.closed.load(Ordering::Acquire)

@@ -2,7 +2,8 @@
 //!
 //! Every request that was let in or refused gives one [`AuditRecord`] to an [`AuditSink`], whatever
 //! its method of authentication. Records hold ids, never credentials, and no text in them can break
-//! a line or drive a terminal ([`AuditText`]).
+//! a line or drive a terminal ([`AuditText`]). Of API tokens the same sink hears when they are issued,
+//! rolled, revoked and found leaked; of policies, when they change; and of every revocation.
 //!
 //! | sink | for |
 //! | --- | --- |
@@ -38,7 +39,9 @@ use std::sync::Arc;
 
 pub use event::{AuditEvent, AuditOutcome};
 pub use json_lines::JsonLinesAudit;
-pub use parts::{AuditCredential, AuditNet, AuditPolicy, AuditPrincipal, AuditTarget};
+pub use parts::{
+    AuditCredential, AuditNet, AuditPolicy, AuditPrincipal, AuditRevocation, AuditTarget,
+};
 pub use record::AuditRecord;
 pub use text::AuditText;
 

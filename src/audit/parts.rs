@@ -17,7 +17,7 @@ use super::text::AuditText;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct AuditPrincipal {
-    /// `user` or `client`.
+    /// `user`, `client` or `service_account`.
     pub kind: &'static str,
     /// Who vouches for it.
     pub issuer: AuditText,
@@ -63,6 +63,55 @@ pub struct AuditCredential {
     /// The OAuth client it was issued to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client: Option<AuditText>,
+    /// Whether it crossed a network in the clear, so that its owner needs a new one (BAS-14).
+    #[serde(skip_serializing_if = "is_false")]
+    pub exposed: bool,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature serde asks for"
+)]
+fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
+/// What a revocation covers.
+///
+/// ```
+/// use tower_mcp_auth::audit::AuditRevocation;
+///
+/// let all_of_acme = AuditRevocation::new("organization", "acme");
+/// assert_eq!(all_of_acme.id, "acme");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct AuditRevocation {
+    /// `token`, `principal`, `organization` or `issuer`.
+    pub kind: &'static str,
+    /// The `jti`, the [`PrincipalKey`](crate::principal::PrincipalKey), the organization or the
+    /// issuer.
+    pub id: AuditText,
+    /// Whose `jti` it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<AuditText>,
+}
+
+impl AuditRevocation {
+    /// A revocation of everything under one name.
+    ///
+    /// ```
+    /// # use tower_mcp_auth::audit::AuditRevocation;
+    /// assert_eq!(AuditRevocation::new("issuer", "https://auth.example.com/t1").kind, "issuer");
+    /// ```
+    #[must_use]
+    pub fn new(kind: &'static str, id: &str) -> Self {
+        Self {
+            kind,
+            id: id.into(),
+            issuer: None,
+        }
+    }
 }
 
 /// What was asked for.

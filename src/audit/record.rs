@@ -5,12 +5,15 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use super::event::{AuditEvent, AuditOutcome};
-use super::parts::{AuditCredential, AuditNet, AuditPolicy, AuditPrincipal, AuditTarget};
+use super::parts::{
+    AuditCredential, AuditNet, AuditPolicy, AuditPrincipal, AuditRevocation, AuditTarget,
+};
 use super::text::AuditText;
 use crate::clock::UnixTime;
 use crate::ident::OrganizationId;
 use crate::principal::{Principal, PrincipalKind};
 use crate::rejection::{Reason, Rejection};
+use crate::scope::ScopeSet;
 
 /// Most scopes written into a record; the rest is cut off.
 const MAX_SCOPES: usize = 64;
@@ -42,8 +45,12 @@ pub struct AuditRecord {
     /// When, in UTC with whole seconds (RFC 3339).
     #[serde(serialize_with = "as_rfc3339")]
     pub ts: UnixTime,
-    /// The number of this record since the start of the process: a gap is a loss.
+    /// The number of this record among those for its sink since the start of the process: a gap is
+    /// a loss.
     pub seq: u64,
+    /// The process that wrote it, where it was given a name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instance: Option<AuditText>,
     /// What happened.
     pub event: AuditEvent,
     /// How it ended.
@@ -64,7 +71,15 @@ pub struct AuditRecord {
     /// The organization whose rules apply.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub organization: Option<AuditText>,
-    /// The credential, by its id.
+    /// Who made the API token that this is about, as its subject.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_by: Option<AuditText>,
+    /// The email that a Basic credential came with, as 32 hexadecimal digits of a keyed hash: the
+    /// same for the same email, and no email. See
+    /// [`audit_key`](crate::authenticator::AuthenticatorBuilder::audit_key).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email_hash: Option<AuditText>,
+    /// The credential, by its id. Of a refused one only the id it claims, which anybody can write.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub credential: Option<AuditCredential>,
     /// The scopes granted to it, 64 at most.
@@ -76,6 +91,9 @@ pub struct AuditRecord {
     /// From where.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub net: Option<AuditNet>,
+    /// What was revoked, in a record of a revocation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revocation: Option<AuditRevocation>,
     /// By which rule.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy: Option<AuditPolicy>,
@@ -85,6 +103,9 @@ pub struct AuditRecord {
     /// The id that the client also sees in the body of a refusal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<AuditText>,
+    /// The trace the request belongs to, from its `traceparent` (W3C Trace Context).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace_id: Option<AuditText>,
     /// How many records a sink lost since the last one it wrote.
     #[serde(skip_serializing_if = "is_zero")]
     pub dropped: u64,
@@ -104,6 +125,7 @@ impl AuditRecord {
             v: 1,
             ts,
             seq: 0,
+            instance: None,
             event,
             outcome: event.outcome(),
             reason: None,
@@ -111,13 +133,17 @@ impl AuditRecord {
             method: None,
             principal: None,
             organization: None,
+            created_by: None,
+            email_hash: None,
             credential: None,
             scopes: Vec::new(),
             target: None,
             net: None,
+            revocation: None,
             policy: None,
             latency: Duration::ZERO,
             request_id: None,
+            trace_id: None,
             dropped: 0,
         }
     }
@@ -173,13 +199,15 @@ impl AuditRecord {
             id: principal.token_id().map(AuditText::new),
             issuer: Some(issuer),
             client: principal.client().map(AuditText::new),
+            exposed: false,
         });
-        self.scopes = principal
-            .scopes()
-            .iter()
-            .take(MAX_SCOPES)
-            .map(AuditText::new)
-            .collect();
+        self.granting(principal.scopes())
+    }
+
+    /// Adds the scopes of a credential.
+    pub(crate) fn granting(mut self, scopes: &ScopeSet) -> Self {
+        let scopes = scopes.iter().take(MAX_SCOPES);
+        self.scopes = scopes.map(AuditText::new).collect();
         self
     }
 }

@@ -1,11 +1,20 @@
 //! Where the rest of the crate hands in its records.
 
 use std::fmt;
+use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+use super::text::AuditText;
 use super::{AuditRecord, AuditSink};
+
+/// Bytes of a hash that are written: no two emails of one server share them by chance.
+const HASH_BYTES: usize = 16;
 
 /// A sink with the numbers of its records. Cloning shares both.
 #[derive(Clone)]
@@ -13,14 +22,28 @@ pub(crate) struct AuditTrail(Arc<Inner>);
 
 struct Inner {
     sink: Box<dyn AuditSink>,
+    instance: Option<AuditText>,
+    /// `None` where the operating system gave no random bytes: then no hash is written.
+    key: Option<Zeroizing<Vec<u8>>>,
     next: AtomicU64,
     warned: AtomicBool,
 }
 
 impl AuditTrail {
+    /// A trail without a name, hashing with a key of this process.
     pub(crate) fn new(sink: impl AuditSink) -> Self {
+        Self::with(Box::new(sink), None, None)
+    }
+
+    pub(crate) fn with(
+        sink: Box<dyn AuditSink>,
+        instance: Option<AuditText>,
+        key: Option<Zeroizing<Vec<u8>>>,
+    ) -> Self {
         Self(Arc::new(Inner {
-            sink: Box::new(sink),
+            sink,
+            instance,
+            key: key.or_else(random_key),
             next: AtomicU64::new(1),
             warned: AtomicBool::new(false),
         }))
@@ -30,6 +53,7 @@ impl AuditTrail {
     /// (R15).
     pub(crate) fn record(&self, mut record: AuditRecord) {
         record.seq = self.0.next.fetch_add(1, Ordering::Relaxed);
+        record.instance.clone_from(&self.0.instance);
         let kept = catch_unwind(AssertUnwindSafe(|| self.0.sink.record(&record)));
         if kept.is_err() && !self.0.warned.swap(true, Ordering::Relaxed) {
             tracing::error!(
@@ -39,6 +63,25 @@ impl AuditTrail {
             );
         }
     }
+
+    /// What stands for an email: the same for every spelling that differs in the case of ASCII
+    /// letters only.
+    pub(crate) fn email_hash(&self, email: &str) -> Option<AuditText> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.0.key.as_deref()?).ok()?;
+        mac.update(email.to_ascii_lowercase().as_bytes());
+        let mut text = String::with_capacity(2 * HASH_BYTES);
+        for byte in mac.finalize().into_bytes().iter().take(HASH_BYTES) {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{byte:02x}");
+        }
+        Some(AuditText::new(text))
+    }
+}
+
+fn random_key() -> Option<Zeroizing<Vec<u8>>> {
+    let mut key = Zeroizing::new(vec![0; 32]);
+    getrandom::fill(&mut key).ok()?;
+    Some(key)
 }
 
 impl fmt::Debug for AuditTrail {
@@ -76,5 +119,28 @@ mod tests {
             trail.record(AuditRecord::new(AuditEvent::AuthOk, UnixTime::from_secs(0)));
         }
         assert_eq!(*sink.0.lock().unwrap(), [1, 3, 5]);
+    }
+
+    fn keyed(key: &[u8]) -> AuditTrail {
+        let key = Some(Zeroizing::new(key.to_vec()));
+        AuditTrail::with(Box::new(Fragile::default()), None, key)
+    }
+
+    #[test]
+    fn edge_08_an_email_is_hashed_under_a_key() {
+        // RFC 4231 §4.3, test case 2, cut to 16 bytes.
+        let known = keyed(b"Jefe")
+            .email_hash("what do ya want for nothing?")
+            .unwrap();
+        assert_eq!(known, "5bdcc146bf60754e6a042426089575c7");
+        let hash = |trail: &AuditTrail, email| trail.email_hash(email).unwrap();
+        let (one, other) = (keyed(&[1; 32]), keyed(&[2; 32]));
+        assert_eq!(hash(&one, "ada@x.io"), hash(&one, "ADA@X.io"));
+        assert_ne!(hash(&one, "ada@x.io"), hash(&one, "eve@x.io"));
+        assert_ne!(hash(&one, "ada@x.io"), hash(&other, "ada@x.io"));
+        // Without a key of the operator, one that nobody knows.
+        let [first, second] = [(); 2].map(|()| AuditTrail::new(Fragile::default()));
+        assert_eq!(hash(&first, "ada@x.io"), hash(&first.clone(), "ada@x.io"));
+        assert_ne!(hash(&first, "ada@x.io"), hash(&second, "ada@x.io"));
     }
 }

@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use http::{Extensions, HeaderName};
 
+use super::options::Options;
 use super::revocation::Revocations;
 use super::rules::Rules;
 use super::sender::Senders;
 use super::tokens::Tokens;
+use super::trail::Audit;
 use super::{Authenticator, Inner, Shared};
 use crate::api_token::ApiTokens;
-use crate::audit::AuditSink;
-use crate::audit::trail::AuditTrail;
 use crate::clock::{Clock, SystemClock};
 use crate::enrich::{ContextEnricher, DynEnricher, EnrichmentMode};
 use crate::error::{ConfigError, Problems};
@@ -55,8 +55,8 @@ pub struct AuthenticatorBuilder {
     supported_clients: Vec<ClientPattern>,
     disabled_is_forbidden: bool,
     enricher: Option<(DynEnricher, EnrichmentMode)>,
-    audit: Option<AuditTrail>,
     senders: Senders,
+    pub(super) options: Options,
 }
 
 impl AuthenticatorBuilder {
@@ -75,8 +75,8 @@ impl AuthenticatorBuilder {
             supported_clients: Vec::new(),
             disabled_is_forbidden: false,
             enricher: None,
-            audit: None,
             senders: Senders::default(),
+            options: Options::default(),
         }
     }
 
@@ -183,13 +183,6 @@ impl AuthenticatorBuilder {
         self
     }
 
-    /// Where one record of every decision goes. Default: nowhere.
-    #[must_use]
-    pub fn audit(mut self, sink: impl AuditSink) -> Self {
-        self.audit = Some(AuditTrail::new(sink));
-        self
-    }
-
     /// Where your server keeps the address of a connection's peer, among the extensions of a
     /// request. Default: [`PeerAddress`](super::PeerAddress).
     ///
@@ -230,6 +223,9 @@ impl AuthenticatorBuilder {
         let required_scopes = self.examine_scopes(&mut problems);
         self.examine_limits(&mut problems);
         let api_key_header = self.examine_tokens(&mut problems);
+        let has_tokens = self.tokens.is_some();
+        self.options.examine_audit(&mut problems);
+        let basic_challenge = self.options.examine_realm(has_tokens, &mut problems);
         let fetch = self.examine_fetch(&mut problems);
         if let Err(algorithm) = known_answers() {
             problems.add(
@@ -255,6 +251,14 @@ impl AuthenticatorBuilder {
                 config,
             });
         let trust = Trust::new(trusted);
+        let audit = self.options.into_trail().map(|trail| {
+            Audit::new(
+                trail,
+                self.tokens.as_ref(),
+                self.policies.as_ref(),
+                &self.clock,
+            )
+        });
         let throttle = Throttle::new(&self.throttle, self.clock.clone());
         let tokens = self
             .tokens
@@ -272,7 +276,8 @@ impl AuthenticatorBuilder {
                 senders: self.senders,
                 supported_clients: self.supported_clients,
                 disabled_is_forbidden: self.disabled_is_forbidden,
-                audit: self.audit,
+                basic_challenge,
+                audit,
                 clock: self.clock,
             }),
         })))

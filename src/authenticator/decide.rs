@@ -18,7 +18,7 @@ use crate::jose::compact::is_token_shaped;
 use crate::method::AuthMethod;
 use crate::oauth::jwt::{Attempt, Outcome, validate};
 use crate::oauth::keys::FetchWait;
-use crate::policy::{Permitted, PolicySubject, evaluate, refusal};
+use crate::policy::{Permitted, PolicySubject, evaluate, refusal, with_help};
 use crate::principal::Principal;
 use crate::rejection::{Reason, Rejection};
 use crate::secret::SecretText;
@@ -147,9 +147,8 @@ impl Inner {
         if self.tokens().is_none() {
             return rejection;
         }
-        let methods = AuthMethod::ALL.map(AuthMethod::name).to_vec();
         rejection
-            .with_detail("allowed_methods", methods)
+            .with_detail("allowed_methods", every_method())
             .with_message(
                 "Send an OAuth 2.1 access token, or an API token if your organization allows it.",
             )
@@ -187,12 +186,12 @@ impl Inner {
     /// Shape alone decides who judges a credential; there is no second opinion (JWT-2).
     fn prove(&self, presented: Presented<'_>, asked: Asked<'_>) -> Result<Proven, Need> {
         match (presented, self.tokens()) {
-            (Presented::Basic(text), Some(tokens)) => tokens.basic(text, asked).map(Proven::from),
+            (Presented::Basic(text), Some(tokens)) => proven_by(tokens.basic(text, asked)),
             (Presented::Basic(_), None) => Err(Reason::UnsupportedScheme.into()),
             (Presented::Bearer(text), Some(tokens)) if tokens.recognise(text).is_some() => {
-                tokens.key(text, asked).map(Proven::from)
+                proven_by(tokens.key(text, asked))
             }
-            (Presented::ApiKey(text), Some(tokens)) => tokens.key(text, asked).map(Proven::from),
+            (Presented::ApiKey(text), Some(tokens)) => proven_by(tokens.key(text, asked)),
             (Presented::Bearer(text), _) if is_token_shaped(text) => self.access_token(text, asked),
             (Presented::Bearer(_) | Presented::ApiKey(_), _) => {
                 Err(Reason::UnrecognizedCredential.into())
@@ -230,7 +229,7 @@ impl Inner {
         let (principal, organization) = (&proven.principal, &proven.organization);
         self.shared.revocations.check(principal, organization)?;
         let permitted = self.permit(proven, asked)?;
-        check_networks(proven, asked.sender)?;
+        check_networks(proven, asked.sender, permitted.as_ref())?;
         self.check_scopes(proven)?;
         let rules = &self.shared.rules;
         let enrichment = rules.enrichment(principal, organization, asked.waited)?;
@@ -282,8 +281,30 @@ impl Inner {
     }
 }
 
+/// What this server takes, whatever organizations allow.
+fn every_method() -> Vec<&'static str> {
+    AuthMethod::ALL.map(AuthMethod::name).to_vec()
+}
+
+/// An API token as proof. A refusal of the token itself lists what else could be sent: the same for
+/// whatever is wrong with it, since it is about the server and not about the token (T27).
+fn proven_by(held: Result<Arc<Held>, Need>) -> Result<Proven, Need> {
+    held.map(Proven::from).map_err(|need| match need {
+        Need::Refused(rejection) if rejection.reason().error() == "invalid_credentials" => {
+            rejection
+                .with_detail("allowed_methods", every_method())
+                .into()
+        }
+        need => need,
+    })
+}
+
 /// An API token may be bound to networks of its own.
-fn check_networks(proven: &Proven, sender: &Sender) -> Result<(), Rejection> {
+fn check_networks(
+    proven: &Proven,
+    sender: &Sender,
+    permitted: Option<&Permitted>,
+) -> Result<(), Rejection> {
     let Some(token) = &proven.token else {
         return Ok(());
     };
@@ -292,9 +313,13 @@ fn check_networks(proven: &Proven, sender: &Sender) -> Result<(), Rejection> {
     if networks.is_empty() || sender.address.is_some_and(inside) {
         return Ok(());
     }
-    Err(Rejection::new(Reason::NetworkNotAllowed)
+    let rejection = Rejection::new(Reason::NetworkNotAllowed)
         .with_message("This API token may not be used from this network.")
-        .with_detail("rule", "token_networks"))
+        .with_detail("rule", "token_networks");
+    Err(match permitted.map(Permitted::policy) {
+        Some(policy) => with_help(rejection, policy),
+        None => rejection,
+    })
 }
 
 impl From<Arc<Held>> for Proven {

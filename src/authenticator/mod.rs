@@ -2,6 +2,8 @@
 
 mod builder;
 mod decide;
+mod evidence;
+mod options;
 mod revocation;
 mod rules;
 mod sender;
@@ -18,9 +20,8 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 use http::request::Parts;
-use http::{Extensions, HeaderMap, HeaderName, Method};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method};
 
-use crate::audit::trail::AuditTrail;
 use crate::clock::Clock;
 use crate::context::AuthContext;
 use crate::error::{BackendError, ConfigError, Problems};
@@ -33,11 +34,13 @@ use crate::scope::ScopeSet;
 use decide::{Asked, Kept, Waited};
 use revocation::Revocations;
 use rules::Rules;
-use sender::Senders;
+use sender::{Sender, Senders};
 use tokens::Tokens;
+use trail::Audit;
 
 pub use builder::AuthenticatorBuilder;
 pub use revocation::AuthHandle;
+pub(crate) use sender::Arrival;
 pub use sender::PeerAddress;
 
 pub use crate::oauth::keys::{IssuerStatus, KeyState};
@@ -84,7 +87,8 @@ struct Shared {
     senders: Senders,
     supported_clients: Vec<ClientPattern>,
     disabled_is_forbidden: bool,
-    audit: Option<AuditTrail>,
+    basic_challenge: Option<HeaderValue>,
+    audit: Option<Audit>,
 }
 
 /// What a decision looks at.
@@ -225,12 +229,12 @@ impl Authenticator {
             headers: &parts.headers,
             extensions: &parts.extensions,
         };
-        let started = self.started();
-        let decision = match self.begin(head) {
+        let arrival = self.arrival(head);
+        let decision = match self.begin(head, arrival) {
             Begin::Decided(decision) => decision,
             Begin::Pending(decision) => decision.await,
         };
-        self.audit(head, decision.as_ref(), None, started);
+        self.audit(head, decision.as_ref(), None, arrival);
         decision
     }
 
@@ -249,16 +253,23 @@ impl Authenticator {
         self.0.api_key_header()
     }
 
+    /// The challenge after the Bearer one, if there is to be a second.
+    pub(crate) fn basic_challenge(&self) -> Option<&HeaderValue> {
+        self.0.shared.basic_challenge.as_ref()
+    }
+
     /// Decides at once if everything needed is in memory. A panic in a part supplied by the user
     /// (a clock) is a refusal, not the end of the connection (R15).
-    pub(crate) fn begin(&self, head: Head<'_>) -> Begin {
-        catch_unwind(AssertUnwindSafe(|| self.decide(head)))
+    pub(crate) fn begin(&self, head: Head<'_>, arrival: Arrival) -> Begin {
+        let Some(sender) = arrival.sender else {
+            return Begin::Decided(Err(Reason::Internal.into()));
+        };
+        catch_unwind(AssertUnwindSafe(|| self.decide(head, sender, arrival)))
             .unwrap_or_else(|_| Begin::Decided(Err(Reason::Internal.into())))
     }
 
-    fn decide(&self, head: Head<'_>) -> Begin {
+    fn decide(&self, head: Head<'_>, sender: Sender, arrival: Arrival) -> Begin {
         let inner = &self.0;
-        let sender = inner.shared.senders.of(head.headers, head.extensions);
         let presented = match inner.present(head.headers) {
             Ok(presented) => presented,
             Err(rejection) => return Begin::Decided(Err(rejection)),
@@ -298,9 +309,11 @@ impl Authenticator {
             Err(Reason::StoreUnavailable.into())
         };
         let guarded = AssertUnwindSafe(decision).catch_unwind();
-        Begin::Pending(Box::pin(
-            guarded.map(|result| result.unwrap_or_else(|_| Err(Reason::Internal.into()))),
-        ))
+        let unfinished = self.unfinished(head, arrival);
+        Begin::Pending(Box::pin(guarded.map(move |result| {
+            unfinished.finish();
+            result.unwrap_or_else(|_| Err(Reason::Internal.into()))
+        })))
     }
 }
 

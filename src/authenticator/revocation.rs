@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwapOption;
 
 use super::Shared;
+use crate::audit::{AuditEvent, AuditRecord, AuditRevocation, AuditText};
 use crate::clock::UnixTime;
 use crate::ident::OrganizationId;
 use crate::principal::{Principal, PrincipalKey};
@@ -20,6 +21,23 @@ enum Target {
     Principal(PrincipalKey),
     Organization(OrganizationId),
     Issuer(Box<str>),
+}
+
+impl Target {
+    fn on_record(&self) -> AuditRevocation {
+        match self {
+            Self::Token(issuer, id) => {
+                let mut revocation = AuditRevocation::new("token", id);
+                revocation.issuer = Some(AuditText::new(issuer));
+                revocation
+            }
+            Self::Principal(key) => AuditRevocation::new("principal", key.as_str()),
+            Self::Organization(organization) => {
+                AuditRevocation::new("organization", organization.as_str())
+            }
+            Self::Issuer(issuer) => AuditRevocation::new("issuer", issuer),
+        }
+    }
 }
 
 /// Revoked targets. Empty and free of cost until the first revocation.
@@ -121,7 +139,14 @@ impl AuthHandle {
     }
 
     fn revoke(&self, target: Target) {
-        self.0.revocations.add(target, self.0.clock.now());
+        let now = self.0.clock.now();
+        let revocation = self.0.audit.is_some().then(|| target.on_record());
+        self.0.revocations.add(target, now);
+        if let (Some(audit), Some(revocation)) = (&self.0.audit, revocation) {
+            let mut record = AuditRecord::new(AuditEvent::RevocationApplied, now);
+            record.revocation = Some(revocation);
+            audit.trail.record(record);
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Where a request came from.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use http::{Extensions, HeaderMap};
 
@@ -30,6 +31,15 @@ impl Default for Senders {
             proxies: TrustedProxies::none(),
         }
     }
+}
+
+/// When and from where a request came: found out once, for its decision and its record.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arrival {
+    /// On the monotonic clock; zero if nobody will ask.
+    pub(super) at: Duration,
+    /// `None` if the part that knows the peer panicked (R15).
+    pub(super) sender: Option<Sender>,
 }
 
 /// Where a request came from, as far as it can be trusted.

@@ -10,14 +10,15 @@ use tokio::runtime::Handle;
 use super::decide::{Asked, Need};
 use super::sender::Sender;
 use crate::api_token::{
-    ApiTokens, TokenChange, TokenChanges, TokenFault, TokenId, TokenKind, TokenRecord,
+    ApiTokens, TokenChange, TokenChanges, TokenFault, TokenFormat, TokenId, TokenKind, TokenRecord,
 };
+use crate::audit::AuditEvent;
 use crate::cache::{Known, Lifetime, Loader};
 use crate::clock::{Clock, UnixTime};
 use crate::method::AuthMethod;
 use crate::principal::{Facts, Principal, PrincipalKind};
 use crate::rejection::{Reason, Rejection};
-use crate::throttle::{Throttle, Throttled};
+use crate::throttle::{MANY, Throttle, Throttled};
 use crate::wire::basic::read_basic;
 
 /// A record serves this long without asking the store again; an unknown id for less, so that a new
@@ -103,6 +104,11 @@ impl Tokens {
         self.records.invalidate_all();
     }
 
+    /// What the text of a token of ours looks like.
+    pub(super) fn format(&self) -> &TokenFormat {
+        self.issued.format()
+    }
+
     /// Which kind of API token a Bearer credential is, by its prefix alone (JWT-1).
     pub(super) fn recognise(&self, credential: &str) -> Option<TokenKind> {
         self.issued.format().recognise(credential)
@@ -121,6 +127,7 @@ impl Tokens {
         let secret = basic.secret();
         if self.recognise(secret) == Some(TokenKind::ServiceAccount) {
             return Err(wrong_scheme(
+                ("service_account_key", "Bearer"),
                 "This is a service-account API key: send it as Bearer, without an email.",
             ));
         }
@@ -133,6 +140,7 @@ impl Tokens {
         self.check_throttle(asked.sender, None)?;
         if self.recognise(credential) == Some(TokenKind::Personal) {
             return Err(wrong_scheme(
+                ("personal_api_token", "Basic"),
                 "This is a personal API token: send it as Basic, base64(email:api_token), not as Bearer.",
             ));
         }
@@ -172,7 +180,10 @@ impl Tokens {
                 email,
                 asked.now,
             )
-            .map_err(|fault| self.refused(fault, sender, presented.id()))?;
+            .map_err(|fault| {
+                let record = record.as_deref().map(|held| &held.record);
+                self.refused(fault, sender, presented.id(), record)
+            })?;
         // `judge` says yes only to a record.
         let held = record.ok_or_else(|| Rejection::new(Reason::Internal))?;
         self.note_use(&held.record, asked.now);
@@ -198,9 +209,27 @@ impl Tokens {
         }
     }
 
-    fn refused(&self, fault: TokenFault, sender: &Sender, id: &TokenId) -> Rejection {
+    fn refused(
+        &self,
+        fault: TokenFault,
+        sender: &Sender,
+        id: &TokenId,
+        record: Option<&TokenRecord>,
+    ) -> Rejection {
         self.throttle
             .record_failure(sender.address, Some(id.as_str()));
+        // Counted for ids that nobody has as well: both kinds cost the same (T27).
+        if let (true, Some(record)) = (self.throttle.record_spread(id.as_str()), record) {
+            tracing::warn!(
+                target: "tower_mcp_auth::throttle",
+                token = %id,
+                organization = %record.organization(),
+                failures = MANY,
+                "one API token fails again and again, over all addresses: its id may have leaked, or \
+                 programs have an old copy of it; its owner is not locked out"
+            );
+            self.issued.on_record(AuditEvent::TokenFailing, record);
+        }
         Rejection::new(Reason::InvalidApiToken).with_note(format!("{fault:?}"))
     }
 
@@ -257,9 +286,12 @@ fn held(record: TokenRecord, authority: &Arc<str>) -> Held {
 
 const NOT_OURS: &str = "This is not an API token of this server. Make one in your account settings, or connect with OAuth 2.1.";
 
-fn wrong_scheme(message: &'static str) -> Need {
+/// Names the kind that was sent, and the scheme it is for.
+fn wrong_scheme((kind, scheme): (&str, &str), message: &'static str) -> Need {
     Rejection::new(Reason::WrongSchemeForToken)
         .with_message(message)
+        .with_detail("credential_kind", kind)
+        .with_detail("expected_scheme", scheme)
         .into()
 }
 

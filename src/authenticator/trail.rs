@@ -1,12 +1,121 @@
-//! One audit record per decision (EDGE-8).
+//! One audit record per decision (EDGE-8), and of what changes the ground of decisions.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::sender::Sender;
+use tokio::runtime::Handle;
+
+use super::evidence::Evidence;
+use super::sender::{Arrival, Sender};
 use super::{Authenticator, Head};
-use crate::audit::{AuditNet, AuditPolicy, AuditRecord, AuditTarget, AuditText};
+use crate::api_token::ApiTokens;
+use crate::audit::trail::AuditTrail;
+use crate::audit::{AuditEvent, AuditNet, AuditPolicy, AuditRecord, AuditTarget, AuditText};
+use crate::clock::{Clock, UnixTime};
 use crate::context::AuthContext;
+use crate::ident::OrganizationId;
+use crate::policy::{ChangeListener, DynPolicyStore, PolicyStore};
 use crate::rejection::Rejection;
+use crate::wire::correlation::{request_id, trace_id};
+
+/// A changed policy is read for at most this long, to name its version.
+const DEADLINE: Duration = Duration::from_secs(2);
+
+/// Where records go, while this lives.
+pub(super) struct Audit {
+    pub(super) trail: AuditTrail,
+    _policies: Option<ChangeListener>,
+}
+
+impl Audit {
+    /// Listens to the stores too.
+    pub(super) fn new(
+        trail: AuditTrail,
+        tokens: Option<&ApiTokens>,
+        policies: Option<&DynPolicyStore>,
+        clock: &Arc<dyn Clock>,
+    ) -> Self {
+        if let Some(tokens) = tokens {
+            tokens.inherit_audit(&trail);
+        }
+        Self {
+            _policies: policies.map(|store| listen(store, &trail, clock)),
+            trail,
+        }
+    }
+}
+
+/// Puts every change of a policy on record, with the version found right after it.
+fn listen(store: &DynPolicyStore, trail: &AuditTrail, clock: &Arc<dyn Clock>) -> ChangeListener {
+    let (reader, trail, clock) = (store.clone(), trail.clone(), clock.clone());
+    store.changes().on_change(move |organization| {
+        let (now, trail) = (clock.now(), trail.clone());
+        // A listener must not wait, and it hears a name only.
+        match Handle::try_current() {
+            Ok(runtime) => {
+                let (reader, organization) = (reader.clone(), organization.clone());
+                runtime.spawn(async move {
+                    let policy = tokio::time::timeout(DEADLINE, reader.load(&organization)).await;
+                    let version = match policy {
+                        Ok(Ok(Some(policy))) => Some(policy.version()),
+                        _ => None,
+                    };
+                    trail.record(policy_changed(now, &organization, version));
+                });
+            }
+            Err(_) => trail.record(policy_changed(now, organization, None)),
+        }
+    })
+}
+
+fn policy_changed(
+    now: UnixTime,
+    organization: &OrganizationId,
+    version: Option<u64>,
+) -> AuditRecord {
+    let mut record = AuditRecord::new(AuditEvent::PolicyChanged, now);
+    record.organization = Some(AuditText::new(organization));
+    record.policy = version.map(|version| AuditPolicy::new(&version.to_string(), ""));
+    record
+}
+
+/// A decision that is waited for. Dropped before it is finished, it leaves a record: whoever asked
+/// has gone away.
+pub(super) struct Unfinished(Option<Box<Waiting>>);
+
+struct Waiting {
+    trail: AuditTrail,
+    clock: Arc<dyn Clock>,
+    arrival: Arrival,
+    record: AuditRecord,
+}
+
+impl Unfinished {
+    pub(super) fn finish(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        let Some(waiting) = self.0.take() else {
+            return;
+        };
+        // The clock is the user's, and a panic while unwinding would end the process.
+        let _ = catch_unwind(AssertUnwindSafe(move || {
+            let Waiting {
+                trail,
+                clock,
+                arrival,
+                mut record,
+            } = *waiting;
+            record.ts = clock.now();
+            record.latency = clock.monotonic().saturating_sub(arrival.at);
+            trail.record(record);
+        }));
+    }
+}
 
 impl Authenticator {
     /// Whether decisions are put on record.
@@ -14,12 +123,34 @@ impl Authenticator {
         self.0.shared.audit.is_some()
     }
 
-    /// When a decision began, for its record; nothing is measured without a sink.
-    pub(crate) fn started(&self) -> Duration {
-        match &self.0.shared.audit {
-            Some(_) => self.0.shared.clock.monotonic(),
-            None => Duration::ZERO,
-        }
+    /// When and from where a request came. Time is measured only for a record.
+    pub(crate) fn arrival(&self, head: Head<'_>) -> Arrival {
+        let shared = &self.0.shared;
+        let find = || Arrival {
+            at: match &shared.audit {
+                Some(_) => shared.clock.monotonic(),
+                None => Duration::ZERO,
+            },
+            sender: Some(shared.senders.of(head.headers, head.extensions)),
+        };
+        catch_unwind(AssertUnwindSafe(find)).unwrap_or(Arrival {
+            at: Duration::ZERO,
+            sender: None,
+        })
+    }
+
+    /// Watches over a decision that has to wait; without a sink, nothing.
+    pub(super) fn unfinished(&self, head: Head<'_>, arrival: Arrival) -> Unfinished {
+        let shared = &self.0.shared;
+        Unfinished(shared.audit.as_ref().map(|audit| {
+            let record = AuditRecord::new(AuditEvent::AuthAbandoned, UnixTime::from_secs(0));
+            Box::new(Waiting {
+                trail: audit.trail.clone(),
+                clock: shared.clock.clone(),
+                arrival,
+                record: self.described(record, head, arrival, &audit.trail),
+            })
+        }))
     }
 
     /// Hands the record of a decision to the sink, if there is one.
@@ -28,14 +159,14 @@ impl Authenticator {
         head: Head<'_>,
         decision: Result<&AuthContext, &Rejection>,
         request_id: Option<&str>,
-        started: Duration,
+        arrival: Arrival,
     ) {
         let shared = &self.0.shared;
-        let Some(trail) = &shared.audit else {
+        let Some(Audit { trail, .. }) = &shared.audit else {
             return;
         };
         let now = shared.clock.now();
-        let mut record = match decision {
+        let record = match decision {
             Ok(context) => {
                 let method = context.method().name();
                 let mut record =
@@ -47,17 +178,33 @@ impl Authenticator {
             }
             Err(rejection) => refused(now, rejection),
         };
-        let sender = shared.senders.of(head.headers, head.extensions);
-        record.net = Some(net(&sender));
+        let mut record = self.described(record, head, arrival, trail);
+        if let Some(id) = request_id {
+            record.request_id = Some(AuditText::new(id));
+        }
+        record.latency = shared.clock.monotonic().saturating_sub(arrival.at);
+        trail.record(record);
+    }
+
+    /// Adds what can be read off the request itself.
+    fn described(
+        &self,
+        mut record: AuditRecord,
+        head: Head<'_>,
+        arrival: Arrival,
+        trail: &AuditTrail,
+    ) -> AuditRecord {
+        Evidence::of(&self.0, head.headers).describe(&mut record, arrival.sender.as_ref(), trail);
+        record.net = arrival.sender.as_ref().map(net);
         let resource = self.0.resource.identifier();
         record.target = Some(AuditTarget::new(resource, head.method.as_str(), head.path));
-        record.request_id = request_id.map(AuditText::new);
-        record.latency = shared.clock.monotonic().saturating_sub(started);
-        trail.record(record);
+        record.request_id = request_id(head.headers).map(AuditText::new);
+        record.trace_id = trace_id(head.headers).map(AuditText::new);
+        record
     }
 }
 
-fn refused(now: crate::clock::UnixTime, rejection: &Rejection) -> AuditRecord {
+fn refused(now: UnixTime, rejection: &Rejection) -> AuditRecord {
     let mut record = AuditRecord::refused(now, rejection);
     if let Some((principal, organization, method)) = rejection.proven() {
         record = record.about(principal);

@@ -214,7 +214,7 @@ where
             Ok(()) => ResponseFuture::inner(self.inner.call(request)),
             Err(rejection) => {
                 let facts = RequestFacts::of(request.method(), request.headers());
-                ResponseFuture::answered(render(&rejection, &self.resource, &facts))
+                ResponseFuture::answered(render(&rejection, &self.resource, None, &facts))
             }
         }
     }

@@ -51,7 +51,7 @@ pub use evaluate::{Denial, DenialRule, Permitted, PolicySubject, evaluate};
 pub use groups::{GroupRules, Intent, Intents, PermissionGroup};
 pub use memory::MemoryPolicyStore;
 pub use network::{ForwardedProto, Network, TrustedProxies, client_address, forwarded_proto};
-pub(crate) use refusal::refusal;
+pub(crate) use refusal::{refusal, with_help};
 pub use store::{DynPolicyStore, PolicyStore, PutError};
 
 /// The rules of one organization, as its administrator set them. Cloning shares them.

@@ -1,6 +1,6 @@
 //! A policy's no, as the answer to a client.
 
-use super::{Denial, DenialRule};
+use super::{Denial, DenialRule, OrganizationPolicy};
 use crate::rejection::{Reason, Rejection};
 
 /// A policy's no as a refusal that leads to whoever can change it (POL-12).
@@ -42,6 +42,20 @@ pub(crate) fn refusal(denial: &Denial, disabled_is_forbidden: bool) -> Rejection
         if disabled_is_forbidden {
             rejection = rejection.forbidding();
         }
+    }
+    rejection
+}
+
+/// Whom to ask about a refusal that is not the policy's own (POL-12).
+pub(crate) fn with_help(rejection: Rejection, policy: &OrganizationPolicy) -> Rejection {
+    let mut rejection = rejection
+        .with_detail("policy", policy.organization().as_str())
+        .with_detail("policy_version", policy.version());
+    if let Some(url) = policy.help() {
+        rejection = rejection.with_detail("help_url", url);
+    }
+    if let Some(contact) = policy.contact_person() {
+        rejection = rejection.with_detail("contact", contact);
     }
     rejection
 }

@@ -4,16 +4,11 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use http::header::{CONTENT_TYPE, HeaderName};
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method};
 
+use crate::wire::correlation::request_id;
 use crate::wire::only_line;
-
-/// Names one request in answers, logs and audit records.
-pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-/// Longest request id taken from a request, in bytes.
-const MAX_REQUEST_ID: usize = 128;
 
 /// What an answer needs to know of its request, kept while the request itself is on its way.
 #[derive(Clone, Debug)]
@@ -31,7 +26,7 @@ pub(crate) struct RequestFacts {
 impl RequestFacts {
     pub(crate) fn of(method: &Method, headers: &HeaderMap) -> Self {
         Self {
-            request_id: own_request_id(headers).map_or_else(new_request_id, str::to_owned),
+            request_id: request_id(headers).map_or_else(new_request_id, str::to_owned),
             grpc: is_grpc(headers),
             head: *method == Method::HEAD,
         }
@@ -56,16 +51,6 @@ fn is_grpc(headers: &HeaderMap) -> bool {
         && matches!(value.get(name.len()), None | Some(b'+' | b';' | b' '))
 }
 
-/// Sent on to logs and answers, hence only what can do no harm there.
-fn own_request_id(headers: &HeaderMap) -> Option<&str> {
-    let id = only_line(headers, &X_REQUEST_ID).ok()??.to_str().ok()?;
-    let harmless = (1..=MAX_REQUEST_ID).contains(&id.len())
-        && id
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
-    harmless.then_some(id)
-}
-
 /// 128 bits as hex. A keyed hash of a counter: no two alike in practice, across processes too. It
 /// identifies, it does not protect, so predictability would be no loss.
 fn new_request_id() -> String {
@@ -80,9 +65,11 @@ fn new_request_id() -> String {
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;
+    use http::header::HeaderName;
     use proptest::prelude::*;
 
     use super::*;
+    use crate::wire::correlation::X_REQUEST_ID;
 
     fn with(name: &HeaderName, values: &[&str]) -> HeaderMap {
         let mut headers = HeaderMap::new();

@@ -11,11 +11,12 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::facts::{RequestFacts, X_REQUEST_ID};
+use super::facts::RequestFacts;
 use crate::rejection::{Answer, ChallengeKind, Reason, Rejection};
 use crate::resource::Resource;
 use crate::scope::ScopeSet;
 use crate::wire::challenge::BearerChallenge;
+use crate::wire::correlation::X_REQUEST_ID;
 
 /// When nothing better is known, a client tries again after this.
 const DEFAULT_RETRY: Duration = Duration::from_secs(5);
@@ -29,10 +30,12 @@ const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 const GRPC_RETRY_PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
 
 /// The answer to a refused request. The rejection is in its extensions, so that an outer layer can
-/// log it or render a body of its own.
+/// log it or render a body of its own. `basic` is a second challenge, for where the first one asks
+/// for a credential and says no more.
 pub(crate) fn render(
     rejection: &Rejection,
     resource: &Resource,
+    basic: Option<&HeaderValue>,
     facts: &RequestFacts,
 ) -> Response<Bytes> {
     let answer = rejection.answer();
@@ -45,6 +48,10 @@ pub(crate) fn render(
     let headers = response.headers_mut();
     if let Some(challenge) = challenge(&answer, rejection, resource) {
         headers.insert(WWW_AUTHENTICATE, challenge);
+    }
+    // After Bearer: MCP clients read the first line only (AUTH-3).
+    if let (ChallengeKind::Plain, Some(basic)) = (answer.challenge, basic) {
+        headers.append(WWW_AUTHENTICATE, basic.clone());
     }
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     insert_text(headers, X_REQUEST_ID, &facts.request_id);

@@ -1,4 +1,5 @@
-//! The writer of `WWW-Authenticate: Bearer …` (OAuth 2.1 §5.3.1, RFC 9728 §5.1).
+//! The writers of `WWW-Authenticate`: `Bearer …` (OAuth 2.1 §5.3.1, RFC 9728 §5.1) and `Basic …`
+//! (RFC 7617 §2).
 
 use http::HeaderValue;
 
@@ -60,6 +61,25 @@ impl BearerChallenge<'_> {
         HeaderValue::try_from(line)
             .unwrap_or(HeaderValue::from_static("Bearer realm=\"unavailable\""))
     }
+}
+
+/// Longest realm, in bytes.
+const MAX_REALM: usize = 128;
+
+/// The Basic challenge, with the two parameters it knows and no other (BAS-10). `None` if the realm
+/// would not be one quoted string without escapes, or could pose as a parameter (AUTH-8).
+pub(crate) fn basic_challenge(realm: &str) -> Option<HeaderValue> {
+    let plain = realm
+        .bytes()
+        .all(|byte| matches!(byte, b' ' | b'!' | b'#'..=b'[' | b']'..=b'~'));
+    let lower = realm.to_ascii_lowercase();
+    let poses = ["scope=", "error=", "resource_metadata="]
+        .iter()
+        .any(|parameter| lower.contains(parameter));
+    if !plain || poses || !(1..=MAX_REALM).contains(&realm.len()) {
+        return None;
+    }
+    HeaderValue::try_from(format!("Basic realm=\"{realm}\", charset=\"UTF-8\"")).ok()
 }
 
 /// Text for people, within the grammar of `error_description` (OAuth 2.1 §5.3.1), and without any
@@ -192,6 +212,30 @@ mod tests {
             1,
             "{line}"
         );
+    }
+
+    #[test]
+    fn bas_10_a_realm_is_one_quoted_string() {
+        assert_eq!(
+            basic_challenge("Example API tokens").unwrap(),
+            "Basic realm=\"Example API tokens\", charset=\"UTF-8\""
+        );
+        assert!(basic_challenge(&"x".repeat(128)).is_some());
+        for realm in [
+            "",
+            "a\"b",
+            "a\\b",
+            "a\nb",
+            "a\tb",
+            "a\u{7f}",
+            "r\u{e9}alm",
+            "Scope=all",
+            "error=none",
+            "resource_metadata=https://evil.test",
+            &"x".repeat(129),
+        ] {
+            assert_eq!(basic_challenge(realm), None, "{realm:?}");
+        }
     }
 
     /// RFC 9110 §11.6.1, strictly, and with no code of the writer: `Bearer` SP

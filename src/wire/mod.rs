@@ -3,6 +3,7 @@
 pub(crate) mod authorization;
 pub(crate) mod basic;
 pub(crate) mod challenge;
+pub(crate) mod correlation;
 
 use http::header::HeaderName;
 use http::{HeaderMap, HeaderValue};

@@ -1,11 +1,14 @@
 //! One record of every decision (EDGE-8).
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use http::StatusCode;
 use tower_mcp_auth::audit::{AuditEvent, AuditRecord, AuditSink};
 use tower_mcp_auth::policy::PolicyStore;
 use tower_mcp_auth::{AuthMethod, OrganizationPolicy};
 
-use crate::support::{Answer, R};
+use crate::support::{Answer, R, post};
 use crate::tokens_support::{
     ADA, GIL, Mood, TokenWorld, basic, bearer, encoded, from, organization,
 };
@@ -20,6 +23,8 @@ async fn recorded(world: &TokenWorld, authorization: &str) -> (AuditRecord, Answ
         .send(request.header("authorization", authorization))
         .await;
     let mut records = world.audit.take();
+    // A changed policy is put on record whenever its new version has been read.
+    records.retain(|record| record.event != AuditEvent::PolicyChanged);
     assert_eq!(records.len(), 1, "{records:?}");
     let record = records.remove(0);
     assert_eq!(record.request_id.as_ref().unwrap().as_str(), "req-1");
@@ -220,4 +225,40 @@ async fn edge_08_a_sink_that_panics_changes_no_answer() {
         StatusCode::UNAUTHORIZED
     );
     assert_eq!(world.probe.calls(), 2);
+}
+
+#[tokio::test]
+async fn edge_08_decision_and_record_share_one_look_at_the_sender() {
+    let looks = Arc::new(AtomicUsize::new(0));
+    let counted = looks.clone();
+    let world = TokenWorld::with(|builder, _| {
+        builder.peer_address(move |_| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            HERE.parse().ok()
+        })
+    })
+    .await;
+    world.ada().await.assert_let_in();
+    world.present("Basic %%%").await;
+    world
+        .send(post().header("origin", "https://evil.example"))
+        .await;
+    assert_eq!(looks.load(Ordering::SeqCst), 3);
+    let records = world.audit.take();
+    assert_eq!(records.len(), 3);
+    for record in records {
+        assert_eq!(record.net.unwrap().client, HERE.parse().ok());
+    }
+}
+
+#[tokio::test]
+async fn r15_a_panic_while_looking_for_the_peer_is_a_refusal_on_record() {
+    let world = TokenWorld::with(|builder, _| builder.peer_address(|_| panic!("a fault"))).await;
+    let answer = world.ada().await;
+    assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
+    let records = world.audit.take();
+    assert_eq!(records.len(), 1);
+    assert_eq!(records[0].reason.unwrap().code(), "internal");
+    assert_eq!(records[0].net, None);
+    assert_eq!(world.probe.calls(), 0);
 }

@@ -7,7 +7,9 @@ use tower_mcp_auth::api_token::{ApiTokenStore, LocalPart, NewToken, StoredToken,
 use tower_mcp_auth::policy::TrustedProxies;
 
 use crate::support::{Answer, P, post};
-use crate::tokens_support::{ADA, TokenWorld, basic, damaged, encoded, from, issue, stranger};
+use crate::tokens_support::{
+    ADA, Mood, TokenWorld, basic, damaged, encoded, from, issue, stranger,
+};
 
 #[track_caller]
 fn assert_refused(answer: &Answer, reason: &str) {
@@ -147,6 +149,9 @@ async fn bas_07_five_failures_one_answer() {
     for answer in &answers {
         assert_eq!(answer, &answers[0]);
     }
+    let body: Value = serde_json::from_slice(&answers[0].2).unwrap();
+    let methods = json!(["oauth2", "api_token", "service_account_key"]);
+    assert_eq!(body["allowed_methods"], methods);
     assert_eq!(world.probe.calls(), 1);
 }
 
@@ -228,6 +233,77 @@ async fn bas_09_no_secret_is_stored_and_every_token_ends() {
     assert_refused(&world.ada().await, "invalid_api_token");
 }
 
+fn lines(answer: &Answer) -> Vec<&str> {
+    let lines = answer.headers.get_all("www-authenticate").iter();
+    lines.map(|line| line.to_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn bas_10_a_basic_challenge_is_opt_in_and_stands_after_bearer() {
+    let plain = format!("Bearer resource_metadata=\"{P}\", scope=\"read:issues\"");
+    let wrong = encoded("a@x.io:nothing");
+    for (realm, basic) in [
+        (None, &[][..]),
+        (
+            Some("API tokens (Example)"),
+            &["Basic realm=\"API tokens (Example)\", charset=\"UTF-8\""],
+        ),
+    ] {
+        let world = TokenWorld::with(|builder, _| match realm {
+            Some(realm) => builder.basic_challenge(realm),
+            None => builder,
+        })
+        .await;
+        let key_as_basic = encoded(format!("{ADA}:{}", world.acme_key.token.expose()));
+        let nothing = world.send(post()).await;
+        assert_eq!(nothing.code(), "missing_credential");
+        for answer in [
+            nothing,
+            world.present("Digest x").await,
+            world.present("Basic %%%").await,
+            world.present(&wrong).await,
+            world.present(&key_as_basic).await,
+            // gRPC metadata holds several values under one name as well.
+            world
+                .send(post().header("content-type", "application/grpc"))
+                .await,
+        ] {
+            let lines = lines(&answer);
+            let (first, others) = lines.split_first().unwrap();
+            assert_eq!(*first, plain, "{}", answer.code());
+            assert_eq!(others, basic, "{}", answer.code());
+        }
+        // Where a password would not help, or would not be the next step.
+        let off = world.present(basic_of_gil(&world)).await;
+        assert_eq!(off.code(), "method_disabled");
+        assert_eq!(lines(&off).len(), 1);
+        let bad_token = world.present("Bearer a.b.c").await;
+        assert_eq!(bad_token.status, StatusCode::UNAUTHORIZED);
+        assert_eq!(lines(&bad_token).len(), 1);
+        world.store.faults.set(Mood::Down);
+        let outage = world.ada().await;
+        assert_eq!(outage.status, StatusCode::SERVICE_UNAVAILABLE);
+        let twice = world.present(format!("{wrong}, {wrong}")).await;
+        assert_eq!(twice.code(), "malformed_basic");
+        for _ in 0..20 {
+            world.present(&wrong).await;
+        }
+        let throttled = world.present(&wrong).await;
+        assert_eq!(throttled.status, StatusCode::TOO_MANY_REQUESTS);
+        for answer in [&outage, &throttled] {
+            assert!(lines(answer).is_empty());
+        }
+        let two = post().header("authorization", &wrong);
+        let two = world.send(two.header("authorization", &wrong)).await;
+        assert_eq!(two.status, StatusCode::BAD_REQUEST);
+        assert_eq!(lines(&two).len(), 1);
+    }
+}
+
+fn basic_of_gil(world: &TokenWorld) -> String {
+    basic(crate::tokens_support::GIL, &world.globex_user)
+}
+
 #[tokio::test]
 async fn bas_11_a_failed_basic_attempt_shows_no_bearer_error() {
     let world = TokenWorld::new().await;
@@ -235,7 +311,9 @@ async fn bas_11_a_failed_basic_attempt_shows_no_bearer_error() {
     assert_refused(&answer, "invalid_api_token");
     let plain = format!("Bearer resource_metadata=\"{P}\", scope=\"read:issues\"");
     assert_eq!(answer.challenge(), plain);
-    assert_eq!(answer.json()["allowed_methods"], json!(null));
+    // What the server takes, not what this token or its organization may do.
+    let methods = json!(["oauth2", "api_token", "service_account_key"]);
+    assert_eq!(answer.json()["allowed_methods"], methods);
     assert_eq!(answer.header("cache-control"), Some("no-store"));
 }
 
@@ -251,6 +329,8 @@ async fn bas_12_a_personal_token_as_bearer_is_told_to_use_basic() {
         message.contains("Basic") && message.contains("base64(email:api_token)"),
         "{message}"
     );
+    assert_eq!(answer.json()["credential_kind"], "personal_api_token");
+    assert_eq!(answer.json()["expected_scheme"], "Basic");
     assert_eq!(world.store.faults.calls() + world.probe.calls(), 0);
 }
 

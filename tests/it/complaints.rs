@@ -1,15 +1,19 @@
 //! What users of a hosted server complained about, each with the words they would have needed.
 //! The number is that of the issue in the vendor's tracker.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
-use http::StatusCode;
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::{Empty, Full};
 use serde_json::{Value, json};
+use tower::{Layer, ServiceExt, service_fn};
 use tower_mcp_auth::clock::UnixTime;
 use tower_mcp_auth::policy::{ClientRules, GroupRules, Intent, Intents, PermissionGroup};
 use tower_mcp_auth::testing::{Fault, TestIssuer};
 use tower_mcp_auth::throttle::ThrottleSettings;
-use tower_mcp_auth::{Authenticator, Issuer, ProtectedResource};
+use tower_mcp_auth::{Authenticator, Issuer, McpAuthLayer, ProtectedResource};
 
 use crate::orgs_support::{
     OFF, ON, Orgs, basic, basic_text, bearer, email, from, policy, site, wish,
@@ -110,6 +114,12 @@ async fn complaint_97_the_wrong_kind_of_key_hears_which_kind_it_is() {
     let answer = world.present(&as_basic).await;
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
     says(&answer, &["service-account API key", "Bearer"]);
+    assert_eq!(answer.json()["credential_kind"], "service_account_key");
+    assert_eq!(answer.json()["expected_scheme"], "Bearer");
+    assert_eq!(
+        names(&answer.json()["allowed_methods"]),
+        ["oauth2", "api_token", "service_account_key"]
+    );
     // A token of somewhere else altogether.
     let answer = world
         .present(&basic_text(&email(ON), "ATATT3xFfGF0legacy"))
@@ -126,6 +136,8 @@ async fn complaint_168_a_raw_bearer_token_hears_to_be_sent_as_basic() {
     let answer = world.present(&bearer(issued.token.expose())).await;
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
     says(&answer, &["personal API token", "Basic", "email:api_token"]);
+    assert_eq!(answer.json()["credential_kind"], "personal_api_token");
+    assert_eq!(answer.json()["expected_scheme"], "Basic");
     world
         .present(&basic(&email(ON), &issued))
         .await
@@ -164,11 +176,101 @@ async fn complaint_148_the_challenge_leads_to_a_document_that_is_there() {
             .contains(&format!("resource_metadata=\"{P}\""))
     );
     let path = P.strip_prefix("https://mcp.example.com").unwrap();
-    let request = http::Request::get(path).header("host", "mcp.example.com");
+    let request = Request::get(path).header("host", "mcp.example.com");
     let document = world.send(request).await;
     assert_eq!(document.status, StatusCode::OK);
     assert_eq!(document.json()["resource"], R);
     assert_eq!(document.json()["authorization_servers"], json!([I]));
+}
+
+/// A service that has a challenge of its own.
+async fn with_its_own_challenge<B>(_: Request<B>) -> Result<Response<Full<Bytes>>, Infallible> {
+    let response = Response::builder()
+        .status(StatusCode::UNAUTHORIZED)
+        .header("www-authenticate", OWN_CHALLENGE);
+    Ok(response.body(Full::default()).unwrap())
+}
+
+const OWN_CHALLENGE: &str = "Bearer resource_metadata=\"https://elsewhere.example/own\"";
+
+#[tokio::test]
+async fn complaint_939_there_is_one_resource_metadata_whoever_else_would_add_one() {
+    let world = World::warm().await;
+    let service = McpAuthLayer::new(world.auth.clone()).layer(service_fn(with_its_own_challenge));
+    let send = |authorization: Option<String>| {
+        let mut request = post();
+        if let Some(value) = authorization {
+            request = request.header("authorization", value);
+        }
+        let request = request.body(Empty::<Bytes>::new()).unwrap();
+        let answer = service.clone().oneshot(request);
+        async { Answer::read(answer.await.unwrap()).await }
+    };
+    // Refused here: ours alone, and it leads to a document that is there.
+    for authorization in [
+        None,
+        Some("Bearer a.b.c".to_owned()),
+        Some("Digest x".to_owned()),
+    ] {
+        let answer = send(authorization).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+        let challenge = answer.challenge();
+        assert_eq!(
+            challenge.matches("resource_metadata=").count(),
+            1,
+            "{challenge}"
+        );
+        assert!(challenge.contains(&format!("resource_metadata=\"{P}\"")));
+    }
+    // Let in, and refused by the service for reasons of its own: nothing is added to its words.
+    let answer = send(Some(bearer(&world.token().sign()))).await;
+    assert_eq!(answer.challenge(), OWN_CHALLENGE);
+    // Twice the layer is once the challenge.
+    let auth = world.auth.clone();
+    let twice = McpAuthLayer::new(auth.clone()).layer(McpAuthLayer::new(auth).layer(world.probe));
+    let request = post().body(Empty::<Bytes>::new()).unwrap();
+    let answer = Answer::read(twice.oneshot(request).await.unwrap()).await;
+    assert_eq!(answer.challenge().matches("resource_metadata=").count(), 1);
+}
+
+#[tokio::test]
+async fn complaint_259251_the_document_has_the_slash_of_the_url_that_was_called() {
+    for (resource, twin) in [
+        ("https://mcp.example.com/mcp", "/mcp/"),
+        ("https://mcp.example.com/mcp/", "/mcp"),
+    ] {
+        let world = World::cold();
+        let auth = Authenticator::builder(ProtectedResource::new(resource).issuer(Issuer::new(I)))
+            .fetch(world.issuer.fetch())
+            .build()
+            .unwrap();
+        let service = McpAuthLayer::new(auth).layer(world.probe.clone());
+        let send = |request: http::request::Builder| {
+            let request = request.header("host", "mcp.example.com");
+            let answer = service
+                .clone()
+                .oneshot(request.body(Empty::<Bytes>::new()).unwrap());
+            async { Answer::read(answer.await.unwrap()).await }
+        };
+        let path = |url: &str| {
+            url.strip_prefix("https://mcp.example.com")
+                .unwrap()
+                .to_owned()
+        };
+        let refused = send(Request::post(path(resource))).await;
+        assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
+        let (_, rest) = refused
+            .challenge()
+            .split_once("resource_metadata=\"")
+            .unwrap();
+        let (document, _) = rest.split_once('"').unwrap();
+        let document = send(Request::get(path(document))).await;
+        assert_eq!(document.json()["resource"], resource);
+        // The other spelling is never served with a document that is not its own.
+        let redirected = send(Request::post(twin)).await;
+        assert_eq!(redirected.status, StatusCode::PERMANENT_REDIRECT);
+        assert_eq!(redirected.header("location"), Some(resource));
+    }
 }
 
 #[tokio::test]

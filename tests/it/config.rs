@@ -257,6 +257,30 @@ fn mistakes_elsewhere() -> Vec<Case> {
     let auth = || Authenticator::builder(good());
     vec![
         (
+            auth().basic_challenge("Example"),
+            "basic_challenge",
+            "Example",
+            "api_tokens",
+        ),
+        (
+            auth().basic_challenge("a\"b\n"),
+            "basic_challenge",
+            "a\"b\n",
+            "quote",
+        ),
+        (
+            auth().basic_challenge(""),
+            "basic_challenge",
+            "",
+            "1 to 128",
+        ),
+        (
+            auth().basic_challenge("x, scope=all"),
+            "basic_challenge",
+            "x, scope=all",
+            "scope=",
+        ),
+        (
             auth().require_scopes(["a b"]),
             "require_scopes",
             "a b",

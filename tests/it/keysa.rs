@@ -1,6 +1,7 @@
 //! Service-account keys (KEYSA-*), and which kind of credential goes where (T33).
 
 use http::StatusCode;
+use serde_json::json;
 use tower_mcp_auth::api_token::NewToken;
 use tower_mcp_auth::policy::PolicyStore;
 use tower_mcp_auth::{AuthMethod, OrganizationPolicy, PrincipalKind};
@@ -197,4 +198,39 @@ async fn keysa_03_a_key_bound_to_networks_works_there_only() {
     // Nobody knows where it comes from.
     let answer = world.present(bearer(&key)).await;
     assert_eq!(answer.code(), "network_not_allowed");
+}
+
+#[tokio::test]
+async fn pol_12_a_tokens_own_networks_lead_to_whom_to_ask() {
+    let world = TokenWorld::new().await;
+    let new = NewToken::service_account("acme", "ci").created_by("ada");
+    let key = issue(&world.tokens, new.networks(["203.0.113.0/24"])).await;
+    let body = world.present_from("192.0.2.1", bearer(&key)).await.json();
+    assert_eq!(body["rule"], "token_networks");
+    assert_eq!(
+        (&body["policy"], &body["policy_version"]),
+        (&json!("acme"), &json!(1))
+    );
+    assert_eq!((body.get("contact"), body.get("help_url")), (None, None));
+    let helpful = OrganizationPolicy::new(organization("acme"))
+        .api_tokens(true)
+        .contact("Ada in 4.17")
+        .help_url("https://help.acme.example/mcp");
+    world.policies.put(helpful, 1).await.unwrap();
+    let _before = world.audit.take();
+    let answer = world.present_from("192.0.2.1", bearer(&key)).await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN);
+    assert_eq!(answer.header("www-authenticate"), None);
+    let body = answer.json();
+    assert_eq!(body["rule"], "token_networks");
+    assert_eq!(body["policy_version"], 2);
+    assert_eq!(body["contact"], "Ada in 4.17");
+    assert_eq!(body["help_url"], "https://help.acme.example/mcp");
+    let mut records = world.audit.take();
+    records.retain(|record| record.reason.is_some());
+    let policy = records[0].policy.as_ref().unwrap();
+    assert_eq!(
+        (policy.rule.as_str(), policy.version.as_str()),
+        ("token_networks", "2")
+    );
 }

@@ -10,6 +10,7 @@
 
 mod attack;
 mod audit;
+mod audit_trail;
 mod auth;
 mod bas;
 #[cfg(feature = "client")]

@@ -59,17 +59,22 @@ fn edge_08_a_grant_names_everybody_by_id() {
     record.policy = Some(AuditPolicy::new("42", "methods"));
     record.latency = Duration::from_nanos(85_999);
     record.request_id = Some("0123".into());
+    record.instance = Some("web-1".into());
+    record.email_hash = Some("00ff".into());
+    record.trace_id = Some("4bf9".into());
+    record.credential.as_mut().unwrap().exposed = true;
     assert_eq!(
         json(&record),
         json!({
-            "v": 1, "ts": "2000-02-29T00:00:00Z", "seq": 7,
+            "v": 1, "ts": "2000-02-29T00:00:00Z", "seq": 7, "instance": "web-1",
             "event": "auth.ok", "outcome": "allowed", "method": "oauth",
             "principal": {
                 "kind": "user", "issuer": "https://auth.example.com/t1", "subject": "alice"
             },
-            "organization": "acme",
+            "organization": "acme", "email_hash": "00ff",
             "credential": {
-                "id": "jti-1", "issuer": "https://auth.example.com/t1", "client": "desktop"
+                "id": "jti-1", "issuer": "https://auth.example.com/t1", "client": "desktop",
+                "exposed": true
             },
             "scopes": ["read:issues", "write:issues"],
             "target": {
@@ -77,7 +82,7 @@ fn edge_08_a_grant_names_everybody_by_id() {
             },
             "net": { "peer": "10.0.0.7", "client": "2001:db8::1", "via_trusted_proxy": true },
             "policy": { "version": "42", "rule": "methods" },
-            "latency_us": 85, "request_id": "0123",
+            "latency_us": 85, "request_id": "0123", "trace_id": "4bf9",
         })
     );
     // Claims are not ids.
@@ -104,6 +109,26 @@ fn edge_08_a_refusal_says_why_whatever_the_reason() {
         );
         assert_eq!(found, expected, "{reason}");
     }
+}
+
+#[test]
+fn edge_08_an_administrators_act_is_done_and_says_to_what() {
+    let mut record = AuditRecord::new(AuditEvent::RevocationApplied, UnixTime::from_secs(0));
+    let mut revocation = AuditRevocation::new("token", "j\n1");
+    revocation.issuer = Some("https://auth.example.com/t1".into());
+    record.revocation = Some(revocation);
+    record.created_by = Some("grace".into());
+    assert_eq!(
+        json(&record),
+        json!({
+            "v": 1, "ts": "1970-01-01T00:00:00Z", "seq": 0,
+            "event": "revocation.applied", "outcome": "done", "created_by": "grace",
+            "revocation": {
+                "kind": "token", "id": "j\\u{a}1", "issuer": "https://auth.example.com/t1"
+            },
+            "latency_us": 0,
+        })
+    );
 }
 
 #[test]

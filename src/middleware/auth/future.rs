@@ -4,7 +4,6 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -13,7 +12,7 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::service::{admit, refuse_request};
-use crate::authenticator::Authenticator;
+use crate::authenticator::{Arrival, Authenticator};
 use crate::context::AuthContext;
 use crate::rejection::Rejection;
 use crate::response::ResponseBody;
@@ -48,7 +47,7 @@ pub(super) struct Waiting<S, ReqBody> {
     pub(super) service: S,
     pub(super) request: Request<ReqBody>,
     pub(super) auth: Authenticator,
-    pub(super) started: Duration,
+    pub(super) arrival: Arrival,
 }
 
 impl<S, ReqBody> ResponseFuture<S, ReqBody>
@@ -120,13 +119,13 @@ where
     fn proceed(mut self, decided: Result<AuthContext, Rejection>) -> State<S, ReqBody, S::Future> {
         match decided {
             Ok(context) => {
-                admit(&mut self.request, context, &self.auth, self.started);
+                admit(&mut self.request, context, &self.auth, self.arrival);
                 State::Inner {
                     future: self.service.call(self.request),
                 }
             }
             Err(rejection) => {
-                let answer = refuse_request(&self.request, &rejection, &self.auth, self.started);
+                let answer = refuse_request(&self.request, &rejection, &self.auth, self.arrival);
                 State::Answered {
                     answer: Some(answer),
                 }

@@ -2,7 +2,6 @@
 
 use std::mem;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
@@ -11,11 +10,10 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::future::{ResponseFuture, Waiting};
-use crate::authenticator::{Authenticator, Begin, Head};
+use crate::authenticator::{Arrival, Authenticator, Begin, Head};
 use crate::context::AuthContext;
 use crate::middleware::{metadata, origin};
 use crate::rejection::Rejection;
-use crate::resource::Resource;
 use crate::response::{RequestFacts, ResponseBody, render};
 
 /// A proof of possession (RFC 9449 §4.1): part of the credential.
@@ -60,7 +58,7 @@ impl<S> McpAuth<S> {
             request,
             &rejection,
             &self.auth,
-            self.auth.started(),
+            self.auth.arrival(head(request)),
         ))
     }
 }
@@ -82,15 +80,15 @@ where
         if let Some(answer) = self.answer_at_edge(&request) {
             return ResponseFuture::answered(answer);
         }
-        let started = self.auth.started();
-        let begin = self.auth.begin(head(&request));
+        let arrival = self.auth.arrival(head(&request));
+        let begin = self.auth.begin(head(&request), arrival);
         match begin {
             Begin::Decided(Ok(context)) => {
-                admit(&mut request, context, &self.auth, started);
+                admit(&mut request, context, &self.auth, arrival);
                 ResponseFuture::inner(self.inner.call(request))
             }
             Begin::Decided(Err(rejection)) => {
-                ResponseFuture::answered(refuse_request(&request, &rejection, &self.auth, started))
+                ResponseFuture::answered(refuse_request(&request, &rejection, &self.auth, arrival))
             }
             Begin::Pending(decision) => {
                 // The clone takes this service's place; the one that was polled ready goes with
@@ -102,7 +100,7 @@ where
                     service: ready,
                     request,
                     auth: self.auth.clone(),
-                    started,
+                    arrival,
                 };
                 ResponseFuture::deciding(decision, waiting)
             }
@@ -125,12 +123,12 @@ pub(super) fn admit<B>(
     request: &mut Request<B>,
     context: AuthContext,
     auth: &Authenticator,
-    started: Duration,
+    arrival: Arrival,
 ) {
     let id = auth
         .audits()
         .then(|| RequestFacts::of(request.method(), request.headers()).request_id);
-    auth.audit(head(request), Ok(&context), id.as_deref(), started);
+    auth.audit(head(request), Ok(&context), id.as_deref(), arrival);
     for name in [
         Some(AUTHORIZATION),
         Some(DPOP),
@@ -154,20 +152,20 @@ pub(super) fn refuse_request<B>(
     request: &Request<B>,
     rejection: &Rejection,
     auth: &Authenticator,
-    started: Duration,
+    arrival: Arrival,
 ) -> Response<Bytes> {
     let facts = RequestFacts::of(request.method(), request.headers());
     auth.audit(
         head(request),
         Err(rejection),
         Some(&facts.request_id),
-        started,
+        arrival,
     );
-    refuse(rejection, auth.resource(), &facts)
+    refuse(rejection, auth, &facts)
 }
 
 /// Logs a refusal for the operator and renders it for the client.
-fn refuse(rejection: &Rejection, resource: &Resource, facts: &RequestFacts) -> Response<Bytes> {
+fn refuse(rejection: &Rejection, auth: &Authenticator, facts: &RequestFacts) -> Response<Bytes> {
     let (reason, note) = (rejection.reason().code(), rejection.note());
     let request_id = &facts.request_id;
     if let Some(cause) = rejection.cause() {
@@ -177,7 +175,7 @@ fn refuse(rejection: &Rejection, resource: &Resource, facts: &RequestFacts) -> R
     } else {
         tracing::debug!(reason, %request_id, note, "request refused");
     }
-    render(rejection, resource, facts)
+    render(rejection, auth.resource(), auth.basic_challenge(), facts)
 }
 
 /// A preflight asks about headers, never for data, and carries no credential (Fetch). It is

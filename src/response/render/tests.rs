@@ -26,7 +26,7 @@ fn facts(grpc: bool) -> RequestFacts {
 }
 
 fn rendered(rejection: impl Into<Rejection>) -> Response<Bytes> {
-    render(&rejection.into(), &resource(), &facts(false))
+    render(&rejection.into(), &resource(), None, &facts(false))
 }
 
 fn body(response: &Response<Bytes>) -> Value {
@@ -116,6 +116,31 @@ fn scp_07_auth_01_a_challenge_exactly_where_a_new_token_helps() {
 }
 
 #[test]
+fn bas_10_a_basic_line_follows_a_plain_bearer_line_and_no_other() {
+    let basic = HeaderValue::from_static("Basic realm=\"x\", charset=\"UTF-8\"");
+    for &reason in Reason::ALL {
+        for grpc in [false, true] {
+            let response = render(&reason.into(), &resource(), Some(&basic), &facts(grpc));
+            let lines = response.headers().get_all(WWW_AUTHENTICATE).iter();
+            let lines: Vec<_> = lines.map(|line| line.to_str().unwrap()).collect();
+            let plain = reason.answer().challenge == ChallengeKind::Plain;
+            assert_eq!(lines.iter().any(|line| *line == basic), plain, "{reason}");
+            if plain {
+                assert_eq!(reason.status(), 401, "{reason}");
+                assert_eq!(lines.len(), 2, "{reason}");
+                assert!(
+                    lines[0].starts_with("Bearer resource_metadata="),
+                    "{reason}"
+                );
+            }
+        }
+    }
+    let forbidden = Rejection::new(Reason::MethodDisabled).forbidding();
+    let response = render(&forbidden, &resource(), Some(&basic), &facts(false));
+    assert!(!response.headers().contains_key(WWW_AUTHENTICATE));
+}
+
+#[test]
 fn auth_18_auth_20_every_answer_is_small_json_and_not_stored() {
     for &reason in Reason::ALL {
         let response = rendered(reason);
@@ -180,7 +205,7 @@ fn grpc_answers_are_trailers_only() {
         (Reason::DuplicateAuthorization.into(), "3", true),
         (Reason::Internal.into(), "13", false),
     ] {
-        let response = render(&rejection, &resource(), &facts(true));
+        let response = render(&rejection, &resource(), None, &facts(true));
         let headers = response.headers();
         assert_eq!(response.status(), 200);
         assert_eq!(headers["content-type"], "application/grpc");
@@ -190,7 +215,7 @@ fn grpc_answers_are_trailers_only() {
         assert!(response.body().is_empty());
     }
     let rejection = Rejection::new(Reason::IssuerUnavailable);
-    let response = render(&rejection, &resource(), &facts(true));
+    let response = render(&rejection, &resource(), None, &facts(true));
     assert_eq!(response.headers()["grpc-retry-pushback-ms"], "5000");
 }
 
@@ -218,7 +243,7 @@ proptest! {
     #[test]
     fn auth_06_any_message_renders(message in any::<String>(), grpc in any::<bool>()) {
         let rejection = Rejection::new(Reason::Expired).with_message(message.clone());
-        let response = render(&rejection, &resource(), &facts(grpc));
+        let response = render(&rejection, &resource(), None, &facts(grpc));
         prop_assert!(response.headers().contains_key(WWW_AUTHENTICATE));
         if grpc {
             let encoded = response.headers()["grpc-message"].as_bytes();

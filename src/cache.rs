@@ -186,12 +186,7 @@ where
     /// What is known about `key`. Never blocks; starts a load where one is needed, in the current
     /// Tokio runtime, with what `argument` makes. `after_wait` says the caller has waited: it does
     /// not wait again for a store that fails.
-    pub(crate) fn ask(
-        &self,
-        key: &K,
-        argument: impl FnOnce() -> A,
-        after_wait: bool,
-    ) -> Known<V> {
+    pub(crate) fn ask(&self, key: &K, argument: impl FnOnce() -> A, after_wait: bool) -> Known<V> {
         let now = self.0.clock.monotonic();
         let cell = self.0.cell(key);
         let held = cell.held.load();
@@ -280,10 +275,7 @@ where
 {
     fn cell(&self, key: &K) -> Arc<Cell<V>> {
         let known = self.known.get(key).or_else(|| self.unknown.get(key));
-        known.unwrap_or_else(|| {
-            self.unknown
-                .get_with_by_ref(key, || Arc::new(Cell::new()))
-        })
+        known.unwrap_or_else(|| self.unknown.get_with_by_ref(key, || Arc::new(Cell::new())))
     }
 
     /// Keeps a cell where what it holds belongs.

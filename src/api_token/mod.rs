@@ -61,6 +61,7 @@ mod changes;
 #[doc(hidden)]
 pub mod contract;
 mod email;
+pub mod foreign;
 mod format;
 mod issue_error;
 mod memory;

@@ -2,6 +2,8 @@
 
 mod builder;
 mod decide;
+mod foreign;
+mod held;
 mod revocation;
 mod rules;
 mod sender;

@@ -23,6 +23,7 @@ mod edge;
 mod enrichment;
 mod errors_page;
 mod failures;
+mod foreign;
 mod frameworks;
 mod grpc;
 mod handle;

@@ -5,15 +5,16 @@
 //! its freshness is not used before the store was asked again; only while the store is failing does
 //! it serve on, to the end of its stale window, and then the answer is "we cannot know".
 
+mod cell;
+
 use std::fmt;
 use std::future::Future;
 use std::hash::Hash;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
 use futures_util::FutureExt;
 use moka::policy::EvictionPolicy;
 use tokio::runtime::Handle;
@@ -21,6 +22,7 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::error::BackendError;
+use cell::{Cell, Held};
 
 /// How long a fact serves, and how long a load may take.
 #[derive(Clone, Copy, Debug)]
@@ -83,48 +85,6 @@ struct Inner<K, V, A> {
     serves: fn(&V, Lifetime) -> (Duration, Duration),
     lifetime: Lifetime,
     clock: Arc<dyn Clock>,
-}
-
-struct Cell<V> {
-    held: ArcSwapOption<Held<V>>,
-    state: Mutex<State>,
-    /// Counts finished loads.
-    ended: watch::Sender<u64>,
-}
-
-struct Held<V> {
-    value: V,
-    fresh_until: Duration,
-    usable_until: Duration,
-}
-
-#[derive(Default)]
-struct State {
-    running: bool,
-    /// Raised by every invalidation: what was read before it is worth nothing.
-    epoch: u64,
-    failure: Option<(Arc<BackendError>, Duration)>,
-}
-
-impl<V> Cell<V> {
-    fn new() -> Self {
-        Self {
-            held: ArcSwapOption::empty(),
-            state: Mutex::default(),
-            ended: watch::Sender::new(0),
-        }
-    }
-
-    /// Locked for a few instructions, never across an await.
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn forget(&self) {
-        let mut state = self.state();
-        state.epoch = state.epoch.wrapping_add(1);
-        self.held.store(None);
-    }
 }
 
 impl<K, V> Loader<K, V>
@@ -383,6 +343,7 @@ impl<K, V, A> fmt::Debug for Loader<K, V, A> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
     use super::*;
@@ -541,9 +502,12 @@ mod tests {
         assert_eq!(before.elapsed(), LIFETIME.deadline);
     }
 
+    type Numbers = Loader<u32, Option<u32>, u32>;
+    type Asked = Arc<Mutex<Vec<(u32, u32)>>>;
+
     /// Even numbers are there; every load is counted, and the argument is what it was asked with.
-    fn numbers(capacity: u64) -> (Arc<Mutex<Vec<(u32, u32)>>>, Loader<u32, Option<u32>, u32>) {
-        let asked = Arc::new(Mutex::new(Vec::new()));
+    fn numbers(capacity: u64) -> (Asked, Numbers) {
+        let asked = Asked::default();
         let seen = asked.clone();
         let loader = Loader::asking(
             Lifetime {
@@ -563,7 +527,7 @@ mod tests {
         (asked, loader)
     }
 
-    async fn number(loader: &Loader<u32, Option<u32>, u32>, key: u32) -> Option<u32> {
+    async fn number(loader: &Numbers, key: u32) -> Option<u32> {
         for after_wait in [false, true] {
             match loader.ask(&key, || key + 1, after_wait) {
                 Known::Value(value) => return value,

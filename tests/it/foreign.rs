@@ -31,14 +31,15 @@ const GILS: &str = "pat-gil-B1wU4tXa7MqR9zVo";
 const GLOBEX: &str = "svc-globex-C5yE2uPi8LdS3hFj";
 
 type Table = HashMap<String, ForeignTokenBuilder>;
+/// A text and the address beside it.
+type Asked = (String, Option<String>);
 
 /// Knows `pat-…` and `svc-…`.
 #[derive(Clone)]
 struct Vendor {
     faults: Faults,
     known: Arc<Mutex<Table>>,
-    /// With which text and address it was asked.
-    asked: Arc<Mutex<Vec<(String, Option<String>)>>>,
+    asked: Arc<Mutex<Vec<Asked>>>,
     shown: Arc<Mutex<Vec<String>>>,
     /// Looks at the token only.
     careless: bool,
@@ -696,7 +697,7 @@ async fn edge_10_t48_no_foreign_credential_is_repeated_anywhere() {
     let vendor = Vendor::new();
     let world = custom(&vendor, |builder| builder.api_key_header("x-api-key")).await;
     let secrets = ["pat-s3cr3tc4n4ry", "svc-s3cr3tc4n4ry"];
-    let mut seen = format!("{:?} {:?}", world.auth, world.auth.handle());
+    let mut seen = vec![format!("{:?} {:?}", world.auth, world.auth.handle())];
     for (mood, fresh) in [
         (Mood::Well, true),
         (Mood::Down, false),
@@ -718,13 +719,14 @@ async fn edge_10_t48_no_foreign_credential_is_repeated_anywhere() {
                     .rejection
                     .as_ref()
                     .map(|why| format!("{why} {why:?}"));
-                seen.push_str(&format!("{answer:?} {why:?}"));
+                seen.push(format!("{answer:?} {why:?}"));
             }
             world.send(post().header("x-api-key", secret)).await;
         }
         world.clock.advance(Duration::from_secs(61));
     }
-    seen.push_str(&log.text());
+    seen.push(log.text());
+    let seen = seen.concat();
     assert!(seen.contains("foreign tokens") && seen.contains("wrong_scheme_for_token"));
     assert!(!seen.contains("s3cr3t"), "{seen}");
     assert!(!seen.contains(&basic("", secrets[0])[6..]));

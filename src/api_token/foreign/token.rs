@@ -220,22 +220,14 @@ impl ForeignTokenBuilder {
 
     /// `None` always comes with a problem.
     fn examine(self, problems: &mut Problems) -> Option<ForeignToken> {
-        let mut subject = |field: &str, text: &str| {
-            let subject = Subject::new(text);
-            if subject.is_none() {
-                problems.add(field, text, IDENTIFIER);
-            }
-            subject
-        };
-        let owner = subject("owner", &self.owner);
+        let owner = self.examine_owner(problems);
         let created_by = match (&self.created_by, self.kind) {
-            (Some(creator), _) => subject("created_by", creator),
-            (None, TokenKind::Personal) => owner.clone(),
+            (Some(creator), _) => subject("created_by", creator, problems),
+            (None, TokenKind::Personal) => Subject::new(&self.owner),
             (None, TokenKind::ServiceAccount) => None,
         };
-        let authority = self.authority.as_deref();
-        if let Some(authority) = authority {
-            subject("authority", authority);
+        if let Some(authority) = &self.authority {
+            subject("authority", authority, problems);
         }
         let organization = OrganizationId::new(&self.organization);
         if organization.is_none() {
@@ -252,23 +244,14 @@ impl ForeignTokenBuilder {
                 "a scope is one word of printable ASCII without `\"` and `\\`; at most 256";
             problems.add("scopes", self.scopes.join(" "), remedy);
         }
-        let email = self.email.as_deref().map(Email::new);
-        if let (Some(text), Some(None)) = (&self.email, &email) {
-            let remedy = "not one plain address; write an internationalized domain as xn--…";
-            problems.add("email", text, remedy);
-        }
         let networks = examine_networks(&self.networks, problems);
         let tenants = examine_tenants(&self.tenants, problems);
-        let life = self.examine_life(problems);
-        let (created_at, expires_at) = life?;
+        let (created_at, expires_at) = self.examine_life(problems)?;
         Some(ForeignToken {
             kind: self.kind,
-            authority: authority.map(Arc::from),
+            authority: self.authority.map(Arc::from),
             organization: organization?,
-            owner: Owner {
-                subject: owner?,
-                email: email.flatten(),
-            },
+            owner: owner?,
             created_by,
             scopes: scopes?,
             networks: networks?,
@@ -276,6 +259,19 @@ impl ForeignTokenBuilder {
             created_at,
             expires_at,
             id: self.id.into(),
+        })
+    }
+
+    fn examine_owner(&self, problems: &mut Problems) -> Option<Owner> {
+        let subject = subject("owner", &self.owner, problems);
+        let email = self.email.as_deref().map(Email::new);
+        if let (Some(text), Some(None)) = (&self.email, &email) {
+            let remedy = "not one plain address; write an internationalized domain as xn--…";
+            problems.add("email", text, remedy);
+        }
+        Some(Owner {
+            subject: subject?,
+            email: email.flatten(),
         })
     }
 
@@ -301,6 +297,14 @@ impl fmt::Debug for ForeignTokenBuilder {
             .field("kind", &self.kind)
             .finish_non_exhaustive()
     }
+}
+
+fn subject(field: &str, text: &str, problems: &mut Problems) -> Option<Subject> {
+    let subject = Subject::new(text);
+    if subject.is_none() {
+        problems.add(field, text, IDENTIFIER);
+    }
+    subject
 }
 
 fn is_id(text: &str) -> bool {

@@ -5,21 +5,24 @@
 //! its freshness is not used before the store was asked again; only while the store is failing does
 //! it serve on, to the end of its stale window, and then the answer is "we cannot know".
 
+mod cell;
+
 use std::fmt;
 use std::future::Future;
 use std::hash::Hash;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
 use futures_util::FutureExt;
+use moka::policy::EvictionPolicy;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::error::BackendError;
+use cell::{Cell, Held};
 
 /// How long a fact serves, and how long a load may take.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +33,7 @@ pub(crate) struct Lifetime {
     pub(crate) stale: Duration,
     /// The longest a load may take.
     pub(crate) deadline: Duration,
-    /// Most facts held.
+    /// Most facts held, and as many keys more about which nothing is known.
     pub(crate) capacity: u64,
 }
 
@@ -40,8 +43,8 @@ const BACK_OFF: Duration = Duration::from_secs(1);
 /// A load that was overtaken by an invalidation is repeated, at most this often.
 const REPEATS: usize = 3;
 
-type Load<K, V> =
-    dyn Fn(K) -> Pin<Box<dyn Future<Output = Result<V, BackendError>> + Send>> + Send + Sync;
+type Load<K, V, A> =
+    dyn Fn(K, A) -> Pin<Box<dyn Future<Output = Result<V, BackendError>> + Send>> + Send + Sync;
 
 /// What is known about a key.
 pub(crate) enum Known<V> {
@@ -67,52 +70,21 @@ impl LoadWait {
     }
 }
 
-/// A bounded cache in front of a store.
-pub(crate) struct Loader<K, V>(Arc<Inner<K, V>>);
+/// A bounded cache in front of a store. `A` is what a load needs besides the key and what must not
+/// stay behind in the cache, such as a credential of which the key is a hash.
+pub(crate) struct Loader<K, V, A = ()>(Arc<Inner<K, V, A>>);
 
-struct Inner<K, V> {
-    cells: moka::sync::Cache<K, Arc<Cell<V>>>,
-    load: Box<Load<K, V>>,
-    /// How long a value is fresh, and how long usable beyond that: less for "there is none".
+struct Inner<K, V, A> {
+    /// Keys with a fact.
+    known: moka::sync::Cache<K, Arc<Cell<V>>>,
+    /// All others. Apart, so that no flood of keys that mean nothing pushes out a fact (T24).
+    unknown: moka::sync::Cache<K, Arc<Cell<V>>>,
+    load: Box<Load<K, V, A>>,
+    /// How long a value is fresh, and how long usable beyond that: not at all means that it is no
+    /// fact but "there is none".
     serves: fn(&V, Lifetime) -> (Duration, Duration),
     lifetime: Lifetime,
     clock: Arc<dyn Clock>,
-}
-
-struct Cell<V> {
-    held: ArcSwapOption<Held<V>>,
-    state: Mutex<State>,
-    /// Counts finished loads.
-    ended: watch::Sender<u64>,
-}
-
-struct Held<V> {
-    value: V,
-    fresh_until: Duration,
-    usable_until: Duration,
-}
-
-#[derive(Default)]
-struct State {
-    running: bool,
-    /// Raised by every invalidation: what was read before it is worth nothing.
-    epoch: u64,
-    failure: Option<(Arc<BackendError>, Duration)>,
-}
-
-impl<V> Cell<V> {
-    fn new() -> Self {
-        Self {
-            held: ArcSwapOption::empty(),
-            state: Mutex::default(),
-            ended: watch::Sender::new(0),
-        }
-    }
-
-    /// Locked for a few instructions, never across an await.
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl<K, V> Loader<K, V>
@@ -120,6 +92,7 @@ where
     K: Hash + Eq + Clone + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
+    /// A loader that needs no more than the key.
     pub(crate) fn new<F>(
         lifetime: Lifetime,
         serves: fn(&V, Lifetime) -> (Duration, Duration),
@@ -129,9 +102,41 @@ where
     where
         F: Future<Output = Result<V, BackendError>> + Send + 'static,
     {
+        Self::asking(lifetime, serves, clock, move |key, ()| load(key))
+    }
+
+    /// [`ask`](Self::ask) with the key alone.
+    pub(crate) fn get(&self, key: &K, after_wait: bool) -> Known<V> {
+        self.ask(key, || (), after_wait)
+    }
+}
+
+impl<K, V, A> Loader<K, V, A>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+    A: Clone + Send + 'static,
+{
+    pub(crate) fn asking<F>(
+        lifetime: Lifetime,
+        serves: fn(&V, Lifetime) -> (Duration, Duration),
+        clock: Arc<dyn Clock>,
+        load: impl Fn(K, A) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<V, BackendError>> + Send + 'static,
+    {
+        // By use alone: what has just come in is never what has to go, so nobody waits in vain.
+        let cells = || {
+            moka::sync::Cache::builder()
+                .max_capacity(lifetime.capacity)
+                .eviction_policy(EvictionPolicy::lru())
+                .build()
+        };
         Self(Arc::new(Inner {
-            cells: moka::sync::Cache::new(lifetime.capacity),
-            load: Box::new(move |key| Box::pin(load(key))),
+            known: cells(),
+            unknown: cells(),
+            load: Box::new(move |key, argument| Box::pin(load(key, argument))),
             serves,
             lifetime,
             clock,
@@ -139,15 +144,11 @@ where
     }
 
     /// What is known about `key`. Never blocks; starts a load where one is needed, in the current
-    /// Tokio runtime. `after_wait` says the caller has waited: it does not wait again for a store
-    /// that fails.
-    pub(crate) fn get(&self, key: &K, after_wait: bool) -> Known<V> {
+    /// Tokio runtime, with what `argument` makes. `after_wait` says the caller has waited: it does
+    /// not wait again for a store that fails.
+    pub(crate) fn ask(&self, key: &K, argument: impl FnOnce() -> A, after_wait: bool) -> Known<V> {
         let now = self.0.clock.monotonic();
-        let cell = self
-            .0
-            .cells
-            .get(key)
-            .unwrap_or_else(|| self.0.cells.get_with_by_ref(key, || Arc::new(Cell::new())));
+        let cell = self.0.cell(key);
         let held = cell.held.load();
         if let Some(held) = held.as_deref().filter(|held| now < held.fresh_until) {
             return Known::Value(held.value.clone());
@@ -160,7 +161,7 @@ where
             drop(state);
             if !backing_off && !after_wait {
                 // Nobody waits for a store that just failed if there is something to go on with.
-                let wait = self.join_or_start(key, &cell);
+                let wait = self.join_or_start(key, &cell, argument);
                 if usable.is_none() {
                     return wait;
                 }
@@ -175,28 +176,33 @@ where
         }
         drop(state);
         // Also after a wait: an invalidation may have taken what the wait was for.
-        self.join_or_start(key, &cell)
+        self.join_or_start(key, &cell, argument)
     }
 
     /// Forgets what is held about `key`, and what a load under way is about to bring.
     pub(crate) fn invalidate(&self, key: &K) {
-        if let Some(cell) = self.0.cells.get(key) {
-            let mut state = cell.state();
-            state.epoch = state.epoch.wrapping_add(1);
-            cell.held.store(None);
+        for cells in [&self.0.known, &self.0.unknown] {
+            if let Some(cell) = cells.get(key) {
+                cell.forget();
+            }
         }
     }
 
     /// Forgets everything held.
     pub(crate) fn invalidate_all(&self) {
-        for (_, cell) in &self.0.cells {
-            let mut state = cell.state();
-            state.epoch = state.epoch.wrapping_add(1);
-            cell.held.store(None);
+        for cells in [&self.0.known, &self.0.unknown] {
+            for (_, cell) in cells {
+                cell.forget();
+            }
         }
     }
 
-    fn join_or_start(&self, key: &K, cell: &Arc<Cell<V>>) -> Known<V> {
+    fn join_or_start(
+        &self,
+        key: &K,
+        cell: &Arc<Cell<V>>,
+        argument: impl FnOnce() -> A,
+    ) -> Known<V> {
         let Ok(runtime) = Handle::try_current() else {
             let cause =
                 BackendError::new("stores are asked in a Tokio runtime, and none is current");
@@ -213,34 +219,71 @@ where
             let underway = Underway {
                 inner: self.0.clone(),
                 cell: cell.clone(),
+                key: key.clone(),
             };
-            let key = key.clone();
-            runtime.spawn(async move { underway.run(key).await });
+            let argument = argument();
+            runtime.spawn(async move { underway.run(argument).await });
         }
         Known::Wait(wait)
     }
 }
 
-/// A load under way. However it ends, waiters are told.
-struct Underway<K, V> {
-    inner: Arc<Inner<K, V>>,
-    cell: Arc<Cell<V>>,
+impl<K, V, A> Inner<K, V, A>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+{
+    fn cell(&self, key: &K) -> Arc<Cell<V>> {
+        let known = self.known.get(key).or_else(|| self.unknown.get(key));
+        known.unwrap_or_else(|| self.unknown.get_with_by_ref(key, || Arc::new(Cell::new())))
+    }
+
+    /// Keeps a cell where what it holds belongs.
+    fn place(&self, key: &K, cell: &Arc<Cell<V>>, is_fact: bool) {
+        if is_fact == self.known.contains_key(key) {
+            return;
+        }
+        if !is_fact {
+            self.unknown.insert(key.clone(), cell.clone());
+            self.known.invalidate(key);
+            return;
+        }
+        self.known.insert(key.clone(), cell.clone());
+        let before = self.unknown.remove(key);
+        // Pushed out meanwhile: an invalidation may have looked for it in vain.
+        if !before.is_some_and(|before| Arc::ptr_eq(&before, cell)) {
+            cell.held.store(None);
+        }
+    }
 }
 
-impl<K: Clone, V> Underway<K, V> {
-    async fn run(self, key: K) {
+/// A load under way. However it ends, waiters are told.
+struct Underway<K, V, A> {
+    inner: Arc<Inner<K, V, A>>,
+    cell: Arc<Cell<V>>,
+    key: K,
+}
+
+impl<K, V, A> Underway<K, V, A>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+    A: Clone,
+{
+    async fn run(self, argument: A) {
         for _ in 0..REPEATS {
             let epoch = self.cell.state().epoch;
-            let outcome = self.ask(key.clone()).await;
+            let outcome = self.load(argument.clone()).await;
             if self.record(outcome, epoch) {
                 return;
             }
         }
     }
 
-    async fn ask(&self, key: K) -> Result<V, BackendError> {
+    async fn load(&self, argument: A) -> Result<V, BackendError> {
         // The store is the user's: its panic is a failed load, nothing more (R15).
-        let load = AssertUnwindSafe(async { (self.inner.load)(key).await }).catch_unwind();
+        let load = async { (self.inner.load)(self.key.clone(), argument).await };
+        let load = AssertUnwindSafe(load).catch_unwind();
         match tokio::time::timeout(self.inner.lifetime.deadline, load).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Err(BackendError::new("the store panicked")),
@@ -263,6 +306,8 @@ impl<K: Clone, V> Underway<K, V> {
                     fresh_until,
                     usable_until: fresh_until.saturating_add(then),
                 })));
+                drop(state);
+                self.inner.place(&self.key, &self.cell, !then.is_zero());
             }
             Err(error) => {
                 tracing::warn!(target: "tower_mcp_auth::store", cause = error.report(), "a store did not answer");
@@ -273,7 +318,7 @@ impl<K: Clone, V> Underway<K, V> {
     }
 }
 
-impl<K, V> Drop for Underway<K, V> {
+impl<K, V, A> Drop for Underway<K, V, A> {
     fn drop(&mut self) {
         self.cell.state().running = false;
         self.cell
@@ -282,13 +327,13 @@ impl<K, V> Drop for Underway<K, V> {
     }
 }
 
-impl<K, V> Clone for Loader<K, V> {
+impl<K, V, A> Clone for Loader<K, V, A> {
     fn clone(&self) -> Self {
         Self(self.0.clone())
     }
 }
 
-impl<K, V> fmt::Debug for Loader<K, V> {
+impl<K, V, A> fmt::Debug for Loader<K, V, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Loader")
             .field("lifetime", &self.0.lifetime)
@@ -298,6 +343,7 @@ impl<K, V> fmt::Debug for Loader<K, V> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
     use super::*;
@@ -454,5 +500,120 @@ mod tests {
         let before = tokio::time::Instant::now();
         assert_eq!(ask(&loader).await, None);
         assert_eq!(before.elapsed(), LIFETIME.deadline);
+    }
+
+    type Numbers = Loader<u32, Option<u32>, u32>;
+    type Asked = Arc<Mutex<Vec<(u32, u32)>>>;
+
+    /// Even numbers are there; every load is counted, and the argument is what it was asked with.
+    fn numbers(capacity: u64) -> (Asked, Numbers) {
+        let asked = Asked::default();
+        let seen = asked.clone();
+        let loader = Loader::asking(
+            Lifetime {
+                capacity,
+                ..LIFETIME
+            },
+            |value, lifetime| match value {
+                Some(_) => (lifetime.fresh, lifetime.stale),
+                None => (Duration::from_secs(2), Duration::ZERO),
+            },
+            Arc::new(TokioClock(tokio::time::Instant::now())),
+            move |key, argument| {
+                seen.lock().unwrap().push((key, argument));
+                async move { Ok((key % 2 == 0).then_some(key)) }
+            },
+        );
+        (asked, loader)
+    }
+
+    async fn number(loader: &Numbers, key: u32) -> Option<u32> {
+        for after_wait in [false, true] {
+            match loader.ask(&key, || key + 1, after_wait) {
+                Known::Value(value) => return value,
+                Known::Wait(wait) => wait.done().await,
+                Known::Unavailable { .. } => panic!("it never fails"),
+            }
+        }
+        panic!("a second wait")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn t24_a_flood_of_unknown_keys_pushes_out_no_fact() {
+        let (asked, loader) = numbers(10);
+        assert_eq!(number(&loader, 2).await, Some(2));
+        for unknown in (1..2001).step_by(2) {
+            assert_eq!(number(&loader, unknown).await, None);
+        }
+        loader.0.known.run_pending_tasks();
+        loader.0.unknown.run_pending_tasks();
+        assert_eq!(number(&loader, 2).await, Some(2));
+        assert_eq!(asked.lock().unwrap().len(), 1001, "each was asked once");
+        assert!(loader.0.unknown.entry_count() <= 10);
+        assert_eq!(loader.0.known.entry_count(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn t24_more_facts_than_fit_are_each_found() {
+        let (asked, loader) = numbers(10);
+        for known in (0..2000).step_by(2) {
+            assert_eq!(number(&loader, known).await, Some(known));
+        }
+        assert_eq!(asked.lock().unwrap().len(), 1000);
+        loader.0.known.run_pending_tasks();
+        assert!(loader.0.known.entry_count() <= 10);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn t21_the_argument_goes_to_the_load_and_nowhere_else() {
+        let (asked, loader) = numbers(10);
+        number(&loader, 4).await;
+        let unused = || panic!("nothing has to be loaded");
+        assert!(matches!(
+            loader.ask(&4, unused, false),
+            Known::Value(Some(4))
+        ));
+        assert_eq!(*asked.lock().unwrap(), [(4, 5)]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn t24_what_is_gone_moves_over_and_back() {
+        let there = Arc::new(AtomicBool::new(true));
+        let behind = there.clone();
+        let loader: Loader<u32, Option<u32>> = Loader::new(
+            LIFETIME,
+            |value, lifetime| match value {
+                Some(_) => (lifetime.fresh, lifetime.stale),
+                None => (Duration::from_secs(2), Duration::ZERO),
+            },
+            Arc::new(TokioClock(tokio::time::Instant::now())),
+            move |key| {
+                let there = behind.load(Ordering::SeqCst);
+                async move { Ok(there.then_some(key)) }
+            },
+        );
+        let ask = async || {
+            if let Known::Wait(wait) = loader.get(&1, false) {
+                wait.done().await;
+            }
+            let Known::Value(value) = loader.get(&1, true) else {
+                panic!("it never fails")
+            };
+            value
+        };
+        let places = || {
+            let inner = &loader.0;
+            (inner.known.contains_key(&1), inner.unknown.contains_key(&1))
+        };
+        assert_eq!((ask().await, places()), (Some(1), (true, false)));
+        there.store(false, Ordering::SeqCst);
+        loader.invalidate(&1);
+        assert_eq!((ask().await, places()), (None, (false, true)));
+        there.store(true, Ordering::SeqCst);
+        loader.invalidate(&1);
+        assert_eq!((ask().await, places()), (Some(1), (true, false)));
+        there.store(false, Ordering::SeqCst);
+        loader.invalidate_all();
+        assert_eq!(ask().await, None);
     }
 }

@@ -90,14 +90,15 @@
 //! - [`AuthContext`], [`Principal`]: what your service reads.
 //! - [`Reason`], [`Rejection`]: why a request was refused; in the extensions of the answer.
 //! - [`api_token`]: personal tokens and service-account keys; [`api_token::ApiTokens`] issues, rolls
-//!   and revokes them, an [`api_token::ApiTokenStore`] keeps them.
+//!   and revokes them, an [`api_token::ApiTokenStore`] keeps them. [`api_token::foreign`]: tokens of
+//!   a format you have already.
 //! - [`OrganizationPolicy`]: an organization administrator's switches. [`policy::PolicyStore`]: where
 //!   they are kept.
 //! - [`enrich`]: what your directory knows about a user. [`throttle`]: how failed API tokens are
 //!   slowed down. [`audit`]: a record of every decision.
 //! - [`authenticator::AuthHandle`]: revocation while the server runs.
 //! - [`fetch::Fetch`], [`clock::Clock`], [`api_token::ApiTokenStore`], [`policy::PolicyStore`],
-//!   [`enrich::ContextEnricher`], [`audit::AuditSink`]: the ports. `HttpClient` is the default `Fetch`.
+//!   [`enrich::ContextEnricher`], [`audit::AuditSink`], [`api_token::foreign::ForeignTokens`]: the ports. `HttpClient` is the default `Fetch`.
 //!
 //! # Features
 //!
@@ -125,10 +126,11 @@
 //! | metadata or key document | 256 KiB, 100 keys | fixed |
 //! | API token record; beyond it while the store fails | 30 s; 30 s (60 s in all) | fixed |
 //! | an id no store knows | 2 s | fixed |
+//! | token of a foreign format: facts; beyond them while `verify` fails; that there is none | 30 s; 30 s; 2 s | fixed |
 //! | policy; beyond it while the store fails | 30 s; 5 min | fixed |
 //! | user facts; beyond it while the directory fails | 30 s; 5 min | fixed |
-//! | one read: token record; policy or user facts | 500 ms; 2 s | fixed |
-//! | records, policies, user facts held | 50,000; 100,000; 50,000 | fixed |
+//! | one read: token record or `verify`; policy or user facts | 500 ms; 2 s | fixed |
+//! | records, foreign tokens, policies, user facts held; as many unknown keys beside each | 50,000; 50,000; 100,000; 50,000 | fixed |
 //! | failed API tokens, per address (IPv6 /64) | 20 at once, 20 a minute | or off |
 //! | failed API tokens, per id and address | 5 at once, 5 a minute | or off |
 //! | life of an API token | 90 days | 1 s – 365 d |

@@ -45,6 +45,11 @@
 //! A [`TokenRecord`]: everything but the secret. In place of the secret stands an HMAC-SHA-256 under
 //! a [pepper](Peppers) that the store never sees, so a copy of the store is no set of credentials.
 //!
+//! # Tokens you have already
+//!
+//! A company whose people hold API tokens of another making keeps them: [`foreign`] says how this
+//! layer recognises them and asks their maker.
+//!
 //! # Limits and defaults
 //!
 //! | what | default | bounds |
@@ -61,6 +66,7 @@ mod changes;
 #[doc(hidden)]
 pub mod contract;
 mod email;
+pub mod foreign;
 mod format;
 mod issue_error;
 mod memory;

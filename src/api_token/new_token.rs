@@ -273,9 +273,10 @@ impl NewToken {
     }
 }
 
-const IDENTIFIER: &str = "must not be empty, longer than 2,048 bytes, or hold control characters";
+pub(super) const IDENTIFIER: &str =
+    "must not be empty, longer than 2,048 bytes, or hold control characters";
 
-fn examine_networks(texts: &[String], problems: &mut Problems) -> Option<Vec<IpNet>> {
+pub(super) fn examine_networks(texts: &[String], problems: &mut Problems) -> Option<Vec<IpNet>> {
     if texts.len() > MAX_ENTRIES {
         problems.add("networks", texts.len(), "at most 100 networks");
         return None;
@@ -311,7 +312,7 @@ fn network(text: &str) -> Result<IpNet, String> {
     }
 }
 
-fn examine_tenants(texts: &[String], problems: &mut Problems) -> Option<Vec<TenantId>> {
+pub(super) fn examine_tenants(texts: &[String], problems: &mut Problems) -> Option<Vec<TenantId>> {
     if texts.len() > MAX_ENTRIES {
         problems.add("tenants", texts.len(), "at most 100 sites");
         return None;

@@ -6,14 +6,16 @@ use std::sync::Arc;
 
 use http::{Extensions, HeaderName};
 
+use super::foreign::{self, Foreign, Format};
 use super::options::Options;
 use super::revocation::Revocations;
 use super::rules::Rules;
 use super::sender::Senders;
-use super::tokens::Tokens;
+use super::tokens::{Guard, Issued, Tokens, key_header};
 use super::trail::Audit;
 use super::{Authenticator, Inner, Shared};
 use crate::api_token::ApiTokens;
+use crate::api_token::foreign::{DynForeignTokens, ForeignTokens};
 use crate::clock::{Clock, SystemClock};
 use crate::enrich::{ContextEnricher, DynEnricher, EnrichmentMode};
 use crate::error::{ConfigError, Problems};
@@ -30,16 +32,6 @@ use crate::throttle::{Throttle, ThrottleSettings};
 /// refuse the header anyway.
 const CREDENTIAL_BYTES: std::ops::RangeInclusive<usize> = 1024..=16 * 1024;
 
-/// Headers that mean something else already, and so can carry no API key.
-const RESERVED: [&str; 6] = [
-    "authorization",
-    "cookie",
-    "connection",
-    "host",
-    "origin",
-    "dpop",
-];
-
 /// Configures an [`Authenticator`]. Nothing is checked before [`build`](Self::build).
 pub struct AuthenticatorBuilder {
     resource: ProtectedResource,
@@ -49,6 +41,7 @@ pub struct AuthenticatorBuilder {
     clock: Arc<dyn Clock>,
     fetch: Option<DynFetch>,
     tokens: Option<ApiTokens>,
+    foreign: Vec<Format>,
     api_key_header: Option<String>,
     throttle: ThrottleSettings,
     policies: Option<DynPolicyStore>,
@@ -69,6 +62,7 @@ impl AuthenticatorBuilder {
             clock: Arc::new(SystemClock::new()),
             fetch: None,
             tokens: None,
+            foreign: Vec::new(),
             api_key_header: None,
             throttle: ThrottleSettings::new(),
             policies: None,
@@ -131,6 +125,21 @@ impl AuthenticatorBuilder {
     #[must_use]
     pub fn api_tokens(mut self, tokens: ApiTokens) -> Self {
         self.tokens = Some(tokens);
+        self
+    }
+
+    /// Takes API tokens of a format of yours too, or of a vendor's, under the same rules as
+    /// [`api_tokens`](Self::api_tokens) and with or without them; see
+    /// [`foreign`](crate::api_token::foreign). May be called once for each format.
+    ///
+    /// The name tells formats apart: it is the issuer of their principals, unless a token says
+    /// another, and stands in logs.
+    #[must_use]
+    pub fn foreign_tokens(mut self, name: impl AsRef<str>, tokens: impl ForeignTokens) -> Self {
+        self.foreign.push(Format {
+            name: name.as_ref().into(),
+            tokens: DynForeignTokens::new(tokens),
+        });
         self
     }
 
@@ -222,6 +231,7 @@ impl AuthenticatorBuilder {
         let resource = self.resource.examine(&mut problems);
         let required_scopes = self.examine_scopes(&mut problems);
         self.examine_limits(&mut problems);
+        let marker = foreign::examine(&self.foreign, self.tokens.as_ref(), &mut problems);
         let api_key_header = self.examine_tokens(&mut problems);
         let has_tokens = self.tokens.is_some();
         self.options.examine_audit(&mut problems);
@@ -259,10 +269,14 @@ impl AuthenticatorBuilder {
                 &self.clock,
             )
         });
-        let throttle = Throttle::new(&self.throttle, self.clock.clone());
-        let tokens = self
-            .tokens
-            .map(|tokens| Tokens::new(tokens, throttle, api_key_header, self.clock.clone()));
+        let tokens = (self.tokens.is_some() || marker.is_some()).then(|| Tokens {
+            issued: self
+                .tokens
+                .map(|tokens| Issued::new(tokens, self.clock.clone())),
+            foreign: marker.map(|marker| Foreign::new(self.foreign, marker, self.clock.clone())),
+            guard: Guard(Throttle::new(&self.throttle, self.clock.clone())),
+            header: api_key_header,
+        });
         Ok(Authenticator(Arc::new(Inner {
             trust,
             resource,
@@ -306,17 +320,19 @@ impl AuthenticatorBuilder {
                 problems.add("supported_clients", pattern, problem);
             }
         }
-        let Some(tokens) = &self.tokens else {
+        if self.tokens.is_none() && self.foreign.is_empty() {
             if let Some(name) = &self.api_key_header {
                 problems.add(
                     "api_key_header",
                     name,
-                    "there are no API tokens; call api_tokens(…)",
+                    "there are no API tokens; call api_tokens(…) or foreign_tokens(…)",
                 );
             }
             return None;
-        };
-        tokens.examine(problems);
+        }
+        if let Some(tokens) = &self.tokens {
+            tokens.examine(problems);
+        }
         if self.policies.is_none() {
             problems.add(
                 "policies",
@@ -324,18 +340,7 @@ impl AuthenticatorBuilder {
                 "no organization could switch API tokens on; call policies(…), e.g. with a MemoryPolicyStore",
             );
         }
-        let name = self.api_key_header.as_ref()?;
-        match HeaderName::try_from(name) {
-            Ok(header) if !RESERVED.contains(&header.as_str()) => Some(header),
-            _ => {
-                problems.add(
-                    "api_key_header",
-                    name,
-                    "use a header of its own, e.g. x-api-key",
-                );
-                None
-            }
-        }
+        key_header(self.api_key_header.as_ref()?, problems)
     }
 
     fn examine_limits(&self, problems: &mut Problems) {

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName};
 
 use super::Inner;
+use super::held::Held;
 use super::sender::Sender;
-use super::tokens::{Held, Tokens};
+use super::tokens::Tokens;
 use crate::cache::LoadWait;
 use crate::clock::UnixTime;
 use crate::context::AuthContext;
@@ -185,21 +186,31 @@ impl Inner {
 
     /// Shape alone decides who judges a credential; there is no second opinion (JWT-2).
     fn prove(&self, presented: Presented<'_>, asked: Asked<'_>) -> Result<Proven, Need> {
-        match (presented, self.tokens()) {
-            (Presented::Basic(text), Some(tokens)) => proven_by(tokens.basic(text, asked)),
-            (Presented::Basic(_), None) => Err(Reason::UnsupportedScheme.into()),
-            (Presented::Bearer(text), Some(tokens)) if tokens.recognise(text).is_some() => {
-                proven_by(tokens.key(text, asked))
-            }
-            (Presented::ApiKey(text), Some(tokens)) => proven_by(tokens.key(text, asked)),
-            (Presented::Bearer(text), _) if is_token_shaped(text) => self.access_token(text, asked),
-            (Presented::Bearer(_) | Presented::ApiKey(_), _) => {
-                Err(Reason::UnrecognizedCredential.into())
-            }
+        let Some(tokens) = self.tokens() else {
+            return match presented {
+                Presented::Bearer(text) => self.access_token(text, asked),
+                Presented::Basic(_) => Err(Reason::UnsupportedScheme.into()),
+                Presented::ApiKey(_) => Err(Reason::UnrecognizedCredential.into()),
+            };
+        };
+        let (text, is_bearer) = match presented {
+            Presented::Basic(text) => return proven_by(tokens.basic(text, asked)),
+            Presented::Bearer(text) => (text, true),
+            Presented::ApiKey(text) => (text, false),
+        };
+        let claim = tokens.claim(text).map_err(|quarrel| {
+            Rejection::new(Reason::UnrecognizedCredential).with_note(quarrel.0)
+        })?;
+        if is_bearer && claim.is_none() {
+            return self.access_token(text, asked);
         }
+        proven_by(tokens.key(claim, text, asked))
     }
 
     fn access_token(&self, text: &str, asked: Asked<'_>) -> Result<Proven, Need> {
+        if !is_token_shaped(text) {
+            return Err(Reason::UnrecognizedCredential.into());
+        }
         let attempt = if asked.waited.keys {
             Attempt::AfterWait
         } else {
@@ -246,10 +257,7 @@ impl Inner {
         subject.issuer = Some(principal.issuer());
         subject.client = principal.client().map(ClientId::as_str);
         subject.tenant = principal.tenant();
-        subject.tenants = proven
-            .token
-            .as_deref()
-            .map_or(&[], |held| held.record.tenants());
+        subject.tenants = proven.token.as_deref().map_or(&[], |held| &*held.tenants);
         subject.address = asked.sender.address;
         subject.credential_issued_at = principal.issued_at();
         subject.credential_expires_at = Some(principal.expires_at());
@@ -308,7 +316,7 @@ fn check_networks(
     let Some(token) = &proven.token else {
         return Ok(());
     };
-    let networks = token.record.networks();
+    let networks = &token.networks;
     let inside = |address| networks.iter().any(|network| network.contains(&address));
     if networks.is_empty() || sender.address.is_some_and(inside) {
         return Ok(());
@@ -326,8 +334,8 @@ impl From<Arc<Held>> for Proven {
     fn from(held: Arc<Held>) -> Self {
         Self {
             principal: held.principal.clone(),
-            organization: held.record.organization().clone(),
-            method: held.method(),
+            organization: held.organization.clone(),
+            method: held.method,
             token: Some(held),
         }
     }

@@ -44,7 +44,7 @@ impl Evidence {
                     ..token
                 }
             }
-            (Ok(Presented::Bearer(text)), Some(tokens)) if tokens.recognise(text).is_some() => {
+            (Ok(Presented::Bearer(text)), Some(tokens)) if tokens.kind_of(text).is_some() => {
                 Self::token(tokens, text)
             }
             (Ok(Presented::Bearer(text)), _) if is_token_shaped(text) => Self {
@@ -56,13 +56,12 @@ impl Evidence {
     }
 
     fn token(tokens: &Tokens, text: &str) -> Self {
-        let parsed = tokens.format().parse(text).ok();
         Self {
-            method: tokens.recognise(text).map(|kind| match kind {
+            method: tokens.kind_of(text).map(|kind| match kind {
                 TokenKind::Personal => AuthMethod::ApiToken,
                 TokenKind::ServiceAccount => AuthMethod::ServiceAccountKey,
             }),
-            token: parsed.map(|presented| *presented.id()),
+            token: tokens.id_of(text),
             basic: None,
         }
     }

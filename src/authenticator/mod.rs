@@ -3,6 +3,8 @@
 mod builder;
 mod decide;
 mod evidence;
+mod foreign;
+mod held;
 mod options;
 mod revocation;
 mod rules;

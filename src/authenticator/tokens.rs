@@ -1,73 +1,209 @@
 //! The API-token half of a decision.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::HeaderName;
 use tokio::runtime::Handle;
 
 use super::decide::{Asked, Need};
+use super::foreign::{self, Foreign};
+use super::held::Held;
 use super::sender::Sender;
 use crate::api_token::{
-    ApiTokens, TokenChange, TokenChanges, TokenFault, TokenFormat, TokenId, TokenKind, TokenRecord,
+    ApiTokens, FormatError, TokenChange, TokenChanges, TokenFault, TokenId, TokenKind, TokenRecord,
 };
 use crate::audit::AuditEvent;
 use crate::cache::{Known, Lifetime, Loader};
 use crate::clock::{Clock, UnixTime};
-use crate::method::AuthMethod;
-use crate::principal::{Facts, Principal, PrincipalKind};
+use crate::error::Problems;
 use crate::rejection::{Reason, Rejection};
 use crate::throttle::{MANY, Throttle, Throttled};
 use crate::wire::basic::read_basic;
 
 /// A record serves this long without asking the store again; an unknown id for less, so that a new
 /// token works soon everywhere (threats §3.4).
-const FRESH: Duration = Duration::from_secs(30);
-const FRESH_UNKNOWN: Duration = Duration::from_secs(2);
+pub(super) const FRESH: Duration = Duration::from_secs(30);
+pub(super) const FRESH_UNKNOWN: Duration = Duration::from_secs(2);
 
 /// With [`FRESH`], the 60 s for which a token outlives the last proof that its store agrees (R19).
-const STALE: Duration = Duration::from_secs(30);
-const DEADLINE: Duration = Duration::from_millis(500);
-const CAPACITY: u64 = 50_000;
+pub(super) const STALE: Duration = Duration::from_secs(30);
+pub(super) const DEADLINE: Duration = Duration::from_millis(500);
+pub(super) const CAPACITY: u64 = 50_000;
 
-/// A record as it is cached: the facts, and the principal made of them once.
-pub(super) struct Held {
-    pub(super) record: TokenRecord,
-    pub(super) principal: Principal,
+/// Headers that mean something else already, and so can carry no API key.
+const RESERVED: [&str; 6] = [
+    "authorization",
+    "cookie",
+    "connection",
+    "host",
+    "origin",
+    "dpop",
+];
+
+/// A record as it is cached: what a credential is compared with, and what it then stands for.
+struct Stored {
+    record: TokenRecord,
+    held: Arc<Held>,
 }
 
-type Record = Option<Arc<Held>>;
+type Record = Option<Arc<Stored>>;
 
-/// What is needed to judge API tokens.
+/// What is needed to judge API tokens, ours and foreign ones.
 pub(super) struct Tokens {
-    issued: ApiTokens,
+    pub(super) issued: Option<Issued>,
+    pub(super) foreign: Option<Foreign>,
+    pub(super) guard: Guard,
+    pub(super) header: Option<HeaderName>,
+}
+
+/// Slows down those who fail.
+pub(super) struct Guard(pub(super) Throttle);
+
+/// The same for tokens of our own format.
+pub(super) struct Issued {
+    tokens: ApiTokens,
     records: Loader<TokenId, Record>,
     changes: Mutex<TokenChanges>,
     /// The writes seen so far, compared with the writes announced.
     seen: AtomicU64,
     /// Tokens whose use was noted within the last minute.
     noted: moka::sync::Cache<TokenId, ()>,
-    pub(super) throttle: Throttle,
-    pub(super) header: Option<HeaderName>,
 }
 
-impl Held {
-    pub(super) fn method(&self) -> AuthMethod {
-        match self.record.kind() {
-            TokenKind::Personal => AuthMethod::ApiToken,
-            TokenKind::ServiceAccount => AuthMethod::ServiceAccountKey,
+/// Who judges a credential, by its shape alone (JWT-1): our prefix first.
+#[derive(Clone, Copy)]
+pub(super) enum Claim<'t> {
+    Ours(&'t Issued, TokenKind),
+    Foreign(&'t Foreign, foreign::Claim<'t>),
+}
+
+impl Claim<'_> {
+    fn kind(&self) -> TokenKind {
+        match self {
+            Self::Ours(_, kind) => *kind,
+            Self::Foreign(_, claim) => claim.kind,
         }
     }
 }
 
+impl Guard {
+    pub(super) fn check(&self, sender: &Sender, id: Option<&str>) -> Result<(), Need> {
+        self.0
+            .check(sender.address, id)
+            .map_err(|throttled| throttled_rejection(&throttled).into())
+    }
+
+    pub(super) fn failed(&self, sender: &Sender, id: Option<&str>) {
+        self.0.record_failure(sender.address, id);
+    }
+}
+
 impl Tokens {
-    pub(super) fn new(
-        tokens: ApiTokens,
-        throttle: Throttle,
-        header: Option<HeaderName>,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
+    pub(super) fn flush(&self) {
+        if let Some(issued) = &self.issued {
+            issued.records.invalidate_all();
+        }
+        if let Some(foreign) = &self.foreign {
+            foreign.flush();
+        }
+    }
+
+    /// Whose API token a credential is, if anybody's.
+    pub(super) fn claim(&self, credential: &str) -> Result<Option<Claim<'_>>, foreign::Quarrel> {
+        if let Some(issued) = &self.issued
+            && let Some(kind) = issued.tokens.format().recognise(credential)
+        {
+            return Ok(Some(Claim::Ours(issued, kind)));
+        }
+        let Some(foreign) = &self.foreign else {
+            return Ok(None);
+        };
+        let claim = foreign.claim(credential)?;
+        Ok(claim.map(|claim| Claim::Foreign(foreign, claim)))
+    }
+
+    /// Which kind of API token this is, by its shape.
+    pub(super) fn kind_of(&self, credential: &str) -> Option<TokenKind> {
+        Some(self.claim(credential).ok()??.kind())
+    }
+
+    /// The public part of a token of ours whose checksum fits. A foreign one has none that could be
+    /// told without asking its maker.
+    pub(super) fn id_of(&self, credential: &str) -> Option<TokenId> {
+        let parsed = self.issued.as_ref()?.tokens.format().parse(credential);
+        Some(*parsed.ok()?.id())
+    }
+
+    /// A personal API token: `Basic base64(email:api_token)`.
+    pub(super) fn basic(&self, credential: &str, asked: Asked<'_>) -> Result<Arc<Held>, Need> {
+        // Guessing is slowed down before anything is decoded.
+        self.guard.check(asked.sender, None)?;
+        let basic = read_basic(credential).map_err(|fault| {
+            self.guard.failed(asked.sender, None);
+            Rejection::new(Reason::MalformedBasic)
+                .with_note(fault.code())
+                .with_message(fault.hint())
+        })?;
+        let secret = basic.secret();
+        // A failed Basic attempt shows no Bearer error (BAS-11).
+        let claim = self
+            .claim(secret)
+            .map_err(|quarrel| Rejection::new(Reason::InvalidApiToken).with_note(quarrel.0))?;
+        if claim.is_some_and(|claim| claim.kind() == TokenKind::ServiceAccount) {
+            return Err(wrong_scheme(
+                ("service_account_key", "Bearer"),
+                "This is a service-account API key: send it as Bearer, without an email.",
+            ));
+        }
+        self.token(claim, (secret, Some(basic.email())), asked)
+    }
+
+    /// A service-account key, as Bearer or in the header an operator allows.
+    pub(super) fn key(
+        &self,
+        claim: Option<Claim<'_>>,
+        credential: &str,
+        asked: Asked<'_>,
+    ) -> Result<Arc<Held>, Need> {
+        // Damaged keys are failures that never reach the check by id.
+        self.guard.check(asked.sender, None)?;
+        if claim.is_some_and(|claim| claim.kind() == TokenKind::Personal) {
+            return Err(wrong_scheme(
+                ("personal_api_token", "Basic"),
+                "This is a personal API token: send it as Basic, base64(email:api_token), not as Bearer.",
+            ));
+        }
+        self.token(claim, (credential, None), asked)
+    }
+
+    fn token(
+        &self,
+        claim: Option<Claim<'_>>,
+        presented: (&str, Option<&str>),
+        asked: Asked<'_>,
+    ) -> Result<Arc<Held>, Need> {
+        if asked.sender.in_the_clear {
+            return Err(Rejection::new(Reason::InsecureTransport).into());
+        }
+        match claim {
+            Some(Claim::Ours(issued, _)) => issued.token(presented, &self.guard, asked),
+            Some(Claim::Foreign(foreign, claim)) => {
+                foreign.token(claim, presented, &self.guard, asked)
+            }
+            None => {
+                self.guard.failed(asked.sender, None);
+                let rejection = Rejection::new(Reason::InvalidApiToken);
+                let rejection = rejection.with_note(FormatError::NotOurs.to_string());
+                Err(rejection.with_detail("hint", NOT_OURS).into())
+            }
+        }
+    }
+}
+
+impl Issued {
+    pub(super) fn new(tokens: ApiTokens, clock: Arc<dyn Clock>) -> Self {
         let lifetime = Lifetime {
             fresh: FRESH,
             stale: STALE,
@@ -85,7 +221,10 @@ impl Tokens {
                 let store = store.clone();
                 async move {
                     let record = store.find(&id).await?;
-                    Ok(record.map(|record| Arc::new(held(record, store.issuer()))))
+                    Ok(record.map(|record| {
+                        let held = Arc::new(Held::issued(&record, store.issuer()));
+                        Arc::new(Stored { record, held })
+                    }))
                 }
             }),
             changes: Mutex::new(tokens.subscribe()),
@@ -94,77 +233,26 @@ impl Tokens {
                 .max_capacity(CAPACITY)
                 .time_to_live(Duration::from_secs(60))
                 .build(),
-            issued: tokens,
-            throttle,
-            header,
+            tokens,
         }
     }
 
-    pub(super) fn flush(&self) {
-        self.records.invalidate_all();
-    }
-
-    /// What the text of a token of ours looks like.
-    pub(super) fn format(&self) -> &TokenFormat {
-        self.issued.format()
-    }
-
-    /// Which kind of API token a Bearer credential is, by its prefix alone (JWT-1).
-    pub(super) fn recognise(&self, credential: &str) -> Option<TokenKind> {
-        self.issued.format().recognise(credential)
-    }
-
-    /// A personal API token: `Basic base64(email:api_token)`.
-    pub(super) fn basic(&self, credential: &str, asked: Asked<'_>) -> Result<Arc<Held>, Need> {
-        // Guessing is slowed down before anything is decoded.
-        self.check_throttle(asked.sender, None)?;
-        let basic = read_basic(credential).map_err(|fault| {
-            self.throttle.record_failure(asked.sender.address, None);
-            Rejection::new(Reason::MalformedBasic)
-                .with_note(fault.code())
-                .with_message(fault.hint())
-        })?;
-        let secret = basic.secret();
-        if self.recognise(secret) == Some(TokenKind::ServiceAccount) {
-            return Err(wrong_scheme(
-                ("service_account_key", "Bearer"),
-                "This is a service-account API key: send it as Bearer, without an email.",
-            ));
-        }
-        self.token(secret, Some(basic.email()), asked)
-    }
-
-    /// A service-account key, as Bearer or in the header an operator allows.
-    pub(super) fn key(&self, credential: &str, asked: Asked<'_>) -> Result<Arc<Held>, Need> {
-        // Damaged keys are failures that never reach the check by id.
-        self.check_throttle(asked.sender, None)?;
-        if self.recognise(credential) == Some(TokenKind::Personal) {
-            return Err(wrong_scheme(
-                ("personal_api_token", "Basic"),
-                "This is a personal API token: send it as Basic, base64(email:api_token), not as Bearer.",
-            ));
-        }
-        self.token(credential, None, asked)
-    }
-
-    fn token(&self, text: &str, email: Option<&str>, asked: Asked<'_>) -> Result<Arc<Held>, Need> {
+    fn token(
+        &self,
+        (text, email): (&str, Option<&str>),
+        guard: &Guard,
+        asked: Asked<'_>,
+    ) -> Result<Arc<Held>, Need> {
         let sender = asked.sender;
-        if sender.in_the_clear {
-            return Err(Rejection::new(Reason::InsecureTransport).into());
-        }
-        let presented = self.issued.format().parse(text).map_err(|error| {
+        let presented = self.tokens.format().parse(text).map_err(|error| {
             // A damaged token never reaches the store; saying so tells nothing about any token.
-            self.throttle.record_failure(sender.address, None);
-            let rejection = Rejection::new(Reason::InvalidApiToken).with_note(error.to_string());
-            if error.is_ours() {
-                rejection
-            } else {
-                rejection.with_detail("hint", NOT_OURS)
-            }
+            guard.failed(sender, None);
+            Rejection::new(Reason::InvalidApiToken).with_note(error.to_string())
         })?;
-        self.check_throttle(sender, Some(presented.id().as_str()))?;
+        let id = presented.id();
+        guard.check(sender, Some(id.as_str()))?;
         self.forget_changed();
-        let record = match self.records.get(presented.id(), asked.waited.record) {
+        let record = match self.records.get(id, asked.waited.record) {
             Known::Value(record) => record,
             Known::Wait(wait) => return Err(Need::Record(wait)),
             Known::Unavailable { retry_after, cause } => {
@@ -173,21 +261,17 @@ impl Tokens {
                 );
             }
         };
-        self.issued
-            .judge(
-                record.as_deref().map(|held| &held.record),
-                &presented,
-                email,
-                asked.now,
-            )
-            .map_err(|fault| {
-                let record = record.as_deref().map(|held| &held.record);
-                self.refused(fault, sender, presented.id(), record)
-            })?;
+        let found = record.as_deref().map(|stored| &stored.record);
+        let judged = self.tokens.judge(found, &presented, email, asked.now);
+        judged.map_err(|fault: TokenFault| {
+            guard.failed(sender, Some(id.as_str()));
+            self.note_spread(guard, id, found);
+            Rejection::new(Reason::InvalidApiToken).with_note(format!("{fault:?}"))
+        })?;
         // `judge` says yes only to a record.
-        let held = record.ok_or_else(|| Rejection::new(Reason::Internal))?;
-        self.note_use(&held.record, asked.now);
-        Ok(held)
+        let stored = record.ok_or_else(|| Rejection::new(Reason::Internal))?;
+        self.note_use(&stored.record, asked.now);
+        Ok(stored.held.clone())
     }
 
     /// `last_used`, at most once a minute for a token, in a task of its own, and lost if the store
@@ -199,7 +283,7 @@ impl Tokens {
         }
         self.noted.insert(id, ());
         if let Ok(runtime) = Handle::try_current() {
-            let tokens = self.issued.clone();
+            let tokens = self.tokens.clone();
             runtime.spawn(async move {
                 let touched = tokio::time::timeout(DEADLINE, tokens.touch(&[(id, now)])).await;
                 if !matches!(touched, Ok(Ok(()))) {
@@ -209,17 +293,10 @@ impl Tokens {
         }
     }
 
-    fn refused(
-        &self,
-        fault: TokenFault,
-        sender: &Sender,
-        id: &TokenId,
-        record: Option<&TokenRecord>,
-    ) -> Rejection {
-        self.throttle
-            .record_failure(sender.address, Some(id.as_str()));
-        // Counted for ids that nobody has as well: both kinds cost the same (T27).
-        if let (true, Some(record)) = (self.throttle.record_spread(id.as_str()), record) {
+    /// One token that fails from everywhere is news for its owner, and no reason to lock them out.
+    /// Counted for ids that nobody has as well: both kinds cost the same (T27).
+    fn note_spread(&self, guard: &Guard, id: &TokenId, record: Option<&TokenRecord>) {
+        if let (true, Some(record)) = (guard.0.record_spread(id.as_str()), record) {
             tracing::warn!(
                 target: "tower_mcp_auth::throttle",
                 token = %id,
@@ -228,20 +305,13 @@ impl Tokens {
                 "one API token fails again and again, over all addresses: its id may have leaked, or \
                  programs have an old copy of it; its owner is not locked out"
             );
-            self.issued.on_record(AuditEvent::TokenFailing, record);
+            self.tokens.on_record(AuditEvent::TokenFailing, record);
         }
-        Rejection::new(Reason::InvalidApiToken).with_note(format!("{fault:?}"))
-    }
-
-    fn check_throttle(&self, sender: &Sender, id: Option<&str>) -> Result<(), Need> {
-        self.throttle
-            .check(sender.address, id)
-            .map_err(|throttled| throttled_rejection(&throttled).into())
     }
 
     /// Every write through `ApiTokens` of this process has been forgotten here when it returned.
     fn forget_changed(&self) {
-        let writes = self.issued.writes();
+        let writes = self.tokens.writes();
         if self.seen.load(Ordering::Acquire) == writes {
             return;
         }
@@ -256,32 +326,16 @@ impl Tokens {
     }
 }
 
-fn held(record: TokenRecord, authority: &Arc<str>) -> Held {
-    let owner = record.owner();
-    let principal = Principal::new(Facts {
-        kind: match record.kind() {
-            TokenKind::Personal => PrincipalKind::User,
-            TokenKind::ServiceAccount => PrincipalKind::ServiceAccount,
-        },
-        issuer: authority.clone(),
-        subject: owner.subject().clone(),
-        client: None,
-        tenant: None,
-        scopes: record.scopes().clone(),
-        expires_at: record.expires_at(),
-        issued_at: Some(record.created_at()),
-        authenticated_at: None,
-        authentication_class: None,
-        token_id: Some(record.id().as_str().into()),
-        email: owner.email().map(|email| email.as_str().into()),
-        created_by: Some(record.created_by().clone()),
-        roles: Box::default(),
-        groups: Box::default(),
-        entitlements: Box::default(),
-        payload: Vec::new(),
-        claims: OnceLock::new(),
-    });
-    Held { record, principal }
+/// The header that may carry a key.
+pub(super) fn key_header(name: &str, problems: &mut Problems) -> Option<HeaderName> {
+    match HeaderName::try_from(name) {
+        Ok(header) if !RESERVED.contains(&header.as_str()) => Some(header),
+        _ => {
+            let remedy = "use a header of its own, e.g. x-api-key";
+            problems.add("api_key_header", name, remedy);
+            None
+        }
+    }
 }
 
 const NOT_OURS: &str = "This is not an API token of this server. Make one in your account settings, or connect with OAuth 2.1.";

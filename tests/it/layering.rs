@@ -162,6 +162,7 @@ fn signatures_boxes_and_clocks_stand_only_where_they_belong() {
     only(
         "Box::pin",
         &[
+            "api_token/foreign.rs",
             "api_token/store.rs",
             "authenticator/",
             "cache.rs",

@@ -24,6 +24,7 @@ mod edge;
 mod enrichment;
 mod errors_page;
 mod failures;
+mod foreign;
 mod frameworks;
 mod grpc;
 mod handle;

@@ -55,7 +55,7 @@ impl Faults {
         self.0.1.load(Ordering::SeqCst)
     }
 
-    async fn meet(&self) -> Result<(), BackendError> {
+    pub async fn meet(&self) -> Result<(), BackendError> {
         self.0.1.fetch_add(1, Ordering::SeqCst);
         let mood = *self.0.0.lock().unwrap();
         match mood {

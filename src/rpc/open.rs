@@ -23,7 +23,7 @@ pub(super) struct Open<'b> {
     objects: u64,
     /// For each level, where its names begin.
     begins: [usize; MAX_DEPTH],
-    names: [&'b str; ROOM],
+    names: [Option<&'b str>; ROOM],
     held: usize,
     /// The names of large objects and of those with escapes in a name, by depth. Hashed with a
     /// random seed, so that nobody can choose names that collide.
@@ -36,7 +36,7 @@ impl<'b> Open<'b> {
             depth: 0,
             objects: 0,
             begins: [0; MAX_DEPTH],
-            names: [""; ROOM],
+            names: [None; ROOM],
             held: 0,
             large: Vec::new(),
         }
@@ -51,6 +51,7 @@ impl<'b> Open<'b> {
         self.objects & 1 == 1
     }
 
+    #[inline]
     pub(super) fn enter(&mut self, object: bool) -> Result<(), MessageFault> {
         let begin = self
             .begins
@@ -62,6 +63,7 @@ impl<'b> Open<'b> {
         Ok(())
     }
 
+    #[inline]
     pub(super) fn leave(&mut self) {
         self.large.pop_if(|(depth, _)| *depth == self.depth);
         self.depth = self.depth.saturating_sub(1);
@@ -74,29 +76,40 @@ impl<'b> Open<'b> {
     }
 
     /// Takes the name of a further member of the innermost object.
+    #[inline]
     pub(super) fn add(&mut self, name: Text<'b>) -> Result<(), MessageFault> {
-        if let Some((depth, names)) = self.large.last_mut() {
-            if *depth == self.depth {
-                return insert(names, name);
-            }
-        }
         let begin = self.begin(self.depth.saturating_sub(1));
         let siblings = self.names.get(begin..self.held).unwrap_or_default();
-        let room = siblings.len() < FEW && self.held < ROOM;
-        if let Some(plain) = name.plain().filter(|_| room) {
-            if plain.starts_with(RESERVED) {
-                return Err(MessageFault::Reserved);
-            }
-            if siblings.contains(&plain) {
-                return Err(MessageFault::Duplicate);
-            }
-            if let Some(slot) = self.names.get_mut(self.held) {
-                *slot = plain;
-                self.held += 1;
-            }
-            return Ok(());
+        let few = siblings.len() < FEW && self.held < ROOM && !self.is_large();
+        let Some(plain) = name.plain().filter(|_| few) else {
+            return self.add_to_large(name, begin);
+        };
+        if plain.starts_with(RESERVED) {
+            return Err(MessageFault::Reserved);
         }
-        let mut names = siblings.iter().map(|name| Cow::Borrowed(*name)).collect();
+        if siblings.contains(&Some(plain)) {
+            return Err(MessageFault::Duplicate);
+        }
+        if let Some(slot) = self.names.get_mut(self.held) {
+            *slot = Some(plain);
+            self.held += 1;
+        }
+        Ok(())
+    }
+
+    /// Whether the names of the innermost object are hashed.
+    fn is_large(&self) -> bool {
+        matches!(self.large.last(), Some((depth, _)) if *depth == self.depth)
+    }
+
+    #[cold]
+    fn add_to_large(&mut self, name: Text<'b>, begin: usize) -> Result<(), MessageFault> {
+        if let Some((_, names)) = self.large.last_mut().filter(|large| large.0 == self.depth) {
+            return insert(names, name);
+        }
+        let siblings = self.names.get(begin..self.held).unwrap_or_default();
+        let siblings = siblings.iter().flatten().copied();
+        let mut names = siblings.map(Cow::Borrowed).collect();
         insert(&mut names, name)?;
         self.held = begin;
         self.large.push((self.depth, names));

@@ -86,6 +86,7 @@ impl<'b> Scanner<'b> {
     }
 
     /// The next byte that is no white space.
+    #[inline]
     pub(super) fn peek(&mut self) -> Option<u8> {
         while let Some(byte) = self.text.as_bytes().get(self.at).copied() {
             if !matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
@@ -105,6 +106,7 @@ impl<'b> Scanner<'b> {
     }
 
     /// Steps over the bracket or brace that [`Self::peek`] found.
+    #[inline]
     pub(super) fn enter(&mut self, object: bool) -> Result<(), MessageFault> {
         self.open.enter(object)?;
         self.at += 1;
@@ -112,6 +114,7 @@ impl<'b> Scanner<'b> {
         Ok(())
     }
 
+    #[inline]
     pub(super) fn step(&mut self) -> Result<Step<'b>, MessageFault> {
         let object = self.open.in_object();
         let fresh = std::mem::replace(&mut self.fresh, false);
@@ -175,6 +178,7 @@ impl<'b> Scanner<'b> {
         Ok(())
     }
 
+    #[inline]
     fn scalar(&mut self, first: u8) -> Result<ValueKind<'b>, MessageFault> {
         match first {
             b'"' => self.string().map(ValueKind::Text),
@@ -238,6 +242,7 @@ impl<'b> Scanner<'b> {
     }
 
     /// Reads the string that begins at the quote here.
+    #[inline]
     fn string(&mut self) -> Result<Text<'b>, MessageFault> {
         self.at += 1;
         let start = self.at;
@@ -265,19 +270,23 @@ impl<'b> Scanner<'b> {
 
 /// How many bytes stand for themselves, up to a quote, a backslash or a control character. Looks at
 /// eight at a time.
+#[inline]
 fn plain_run(bytes: &[u8]) -> usize {
     const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
     const TOPS: u64 = u64::from_ne_bytes([0x80; 8]);
     const QUOTES: u64 = u64::from_ne_bytes([b'"'; 8]);
     const BACKSLASHES: u64 = u64::from_ne_bytes([b'\\'; 8]);
     const SPACES: u64 = u64::from_ne_bytes([b' '; 8]);
-    let any_zero = |word: u64| word.wrapping_sub(ONES) & !word & TOPS;
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & TOPS;
     let mut rest = bytes;
     while let Some((chunk, after)) = rest.split_first_chunk::<8>() {
-        let word = u64::from_ne_bytes(*chunk);
+        // Little-endian: the lowest bit found is exact, those above may be borrowed.
+        let word = u64::from_le_bytes(*chunk);
         let control = word.wrapping_sub(SPACES) & !word & TOPS;
-        if any_zero(word ^ QUOTES) | any_zero(word ^ BACKSLASHES) | control != 0 {
-            break;
+        let found = zeros(word ^ QUOTES) | zeros(word ^ BACKSLASHES) | control;
+        if found != 0 {
+            let plain = usize::try_from(found.trailing_zeros() / 8).unwrap_or(0);
+            return bytes.len() - rest.len() + plain;
         }
         rest = after;
     }

@@ -1,5 +1,7 @@
 //! Rules from a file. What can be read is read; what is wrong with it is reported with the rest.
 
+mod group;
+
 use std::fmt;
 use std::marker::PhantomData;
 use std::time::Duration;
@@ -8,10 +10,10 @@ use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use self::group::GroupText;
 use super::rules::Kind;
 use super::{ToolRule, ToolRules, Unknown};
 use crate::method::AuthMethod;
-use crate::policy::Intent;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -217,33 +219,8 @@ struct RuleTable {
 }
 
 impl RuleTable {
-    fn into_rule(self) -> ToolRule {
-        let mut rule = if self.always_on {
-            ToolRule::always_on()
-        } else {
-            ToolRule::new()
-        };
-        if self.scopes.is_some() && self.any_of.is_some() {
-            rule.mistake(
-                "any_of",
-                "",
-                "write all alternatives here, and no scopes beside it",
-            );
-        }
-        if self.any_of.as_ref().is_some_and(Vec::is_empty) {
-            rule.mistake(
-                "any_of",
-                "[]",
-                "list at least one alternative, e.g. [[\"read:issues\"]]",
-            );
-        }
-        for scopes in self
-            .scopes
-            .into_iter()
-            .chain(self.any_of.into_iter().flatten())
-        {
-            rule = rule.or_scopes(scopes);
-        }
+    fn into_rule(mut self) -> ToolRule {
+        let mut rule = self.with_scopes();
         if let Some(group) = self.group {
             rule = group.add_to(rule);
         }
@@ -267,6 +244,28 @@ impl RuleTable {
         }
         rule
     }
+
+    /// A rule with the scopes, which are taken out of the table.
+    fn with_scopes(&mut self) -> ToolRule {
+        let mut rule = if self.always_on {
+            ToolRule::always_on()
+        } else {
+            ToolRule::new()
+        };
+        let (scopes, any_of) = (self.scopes.take(), self.any_of.take());
+        if scopes.is_some() && any_of.is_some() {
+            let remedy = "write all alternatives here, and no scopes beside it";
+            rule.mistake("any_of", "", remedy);
+        }
+        if any_of.as_ref().is_some_and(Vec::is_empty) {
+            let remedy = "list at least one alternative, e.g. [[\"read:issues\"]]";
+            rule.mistake("any_of", "[]", remedy);
+        }
+        for scopes in scopes.into_iter().chain(any_of.into_iter().flatten()) {
+            rule = rule.or_scopes(scopes);
+        }
+        rule
+    }
 }
 
 fn with_methods(mut rule: ToolRule, names: Vec<String>) -> ToolRule {
@@ -282,60 +281,4 @@ fn with_methods(mut rule: ToolRule, names: Vec<String>) -> ToolRule {
         }
     }
     rule.methods(methods)
-}
-
-/// `"jira:read"`, as groups are shown, or a table.
-enum GroupText {
-    Shown(String),
-    Table { product: String, intent: String },
-}
-
-impl<'de> Deserialize<'de> for GroupText {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct Table {
-            product: String,
-            intent: String,
-        }
-
-        struct Reader;
-
-        impl<'de> Visitor<'de> for Reader {
-            type Value = GroupText;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a permission group, e.g. \"jira:read\"")
-            }
-
-            fn visit_str<E>(self, shown: &str) -> Result<GroupText, E> {
-                Ok(GroupText::Shown(shown.to_owned()))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, table: A) -> Result<GroupText, A::Error> {
-                let Table { product, intent } =
-                    Deserialize::deserialize(MapAccessDeserializer::new(table))?;
-                Ok(GroupText::Table { product, intent })
-            }
-        }
-
-        deserializer.deserialize_any(Reader)
-    }
-}
-
-impl GroupText {
-    fn add_to(self, mut rule: ToolRule) -> ToolRule {
-        let (product, intent) = match &self {
-            Self::Shown(shown) => shown.rsplit_once(':').unwrap_or((shown, "")),
-            Self::Table { product, intent } => (product.as_str(), intent.as_str()),
-        };
-        match Intent::ALL.into_iter().find(|one| one.name() == intent) {
-            Some(intent) => rule.group(product, intent),
-            None => {
-                let remedy = "name a product and one of read, write, search, delete, manage, e.g. \"jira:read\"";
-                rule.mistake("group", format!("{product}:{intent}"), remedy);
-                rule
-            }
-        }
-    }
 }

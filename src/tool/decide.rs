@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::login::Fault;
 use super::rule::ToolRule;
-use super::table::Entry;
+use super::table::{Entry, Table};
 use super::{ToolRules, arguments, login, methods, place};
 use crate::clock::UnixTime;
 use crate::enrich::Enrichment;
@@ -245,7 +245,7 @@ impl ToolRules {
     /// Every scope that a rule may ask for; those that dispatchers find call by call are not known.
     pub(crate) fn scopes(&self) -> ScopeSet {
         let tables = [&self.tools, &self.prompts, &self.resources, &self.methods];
-        let entries = tables.into_iter().flat_map(|table| table.entries());
+        let entries = tables.into_iter().flat_map(Table::entries);
         let rules = entries
             .map(|(_, entry)| &entry.rule)
             .chain(&self.unknown_tools)

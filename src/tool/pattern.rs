@@ -57,33 +57,36 @@ impl Pattern {
             literals: prefix.len() + suffix.len(),
             wildcards: 0,
         };
+        pattern.read(middle)?;
+        Ok(pattern)
+    }
+
+    /// Gives each byte and each wildcard from the first wildcard to the last a bit of its own.
+    fn read(&mut self, middle: &[u8]) -> Result<(), &'static str> {
         let mut letters: Vec<(u8, u128)> = Vec::new();
-        let mut bit: u128 = 1;
-        let mut rest = middle;
+        let (mut rest, mut bit) = (middle, 1);
         while let Some((&byte, after)) = rest.split_first() {
             rest = after;
-            if byte != b'*' {
-                match letters.iter_mut().find(|(letter, _)| *letter == byte) {
+            match after {
+                [b'*', b'*', ..] if byte == b'*' => return Err(ADJACENT),
+                [b'*', after @ ..] if byte == b'*' => {
+                    self.globstars |= bit;
+                    rest = after;
+                }
+                _ if byte == b'*' => self.stars |= bit,
+                _ => match letters.iter_mut().find(|(letter, _)| *letter == byte) {
                     Some((_, places)) => *places |= bit,
                     None => letters.push((byte, bit)),
-                }
-                pattern.literals += 1;
-            } else {
-                pattern.wildcards += 1;
-                match after.strip_prefix(b"*") {
-                    Some([b'*', ..]) => return Err(ADJACENT),
-                    Some(after) => {
-                        pattern.globstars |= bit;
-                        rest = after;
-                    }
-                    None => pattern.stars |= bit,
-                }
+                },
             }
+            let wildcard = byte == b'*';
+            self.wildcards += usize::from(wildcard);
+            self.literals += usize::from(!wildcard);
             bit <<= 1;
         }
-        pattern.accept = bit;
-        pattern.letters = letters.into();
-        Ok(pattern)
+        self.accept = bit;
+        self.letters = letters.into();
+        Ok(())
     }
 
     pub(super) fn as_str(&self) -> &str {

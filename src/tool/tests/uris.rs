@@ -84,7 +84,7 @@ fn plain_uris_are_told_from_others() {
     }
 }
 
-fn read<'a>(uri: &'a str) -> Operation<'a> {
+fn read(uri: &str) -> Operation<'_> {
     Operation::new("resources/read", Some(uri))
 }
 

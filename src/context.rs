@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::authenticator::UsedToken;
 use crate::enrich::Enrichment;
 use crate::ident::OrganizationId;
 use crate::policy::Permitted;
@@ -37,6 +38,7 @@ struct Grant {
     method: AuthMethod,
     permitted: Option<Permitted>,
     enrichment: Option<Enrichment>,
+    token: Option<UsedToken>,
 }
 
 impl AuthContext {
@@ -45,8 +47,8 @@ impl AuthContext {
         principal: Principal,
         organization: OrganizationId,
         method: AuthMethod,
-        permitted: Option<Permitted>,
-        enrichment: Option<Enrichment>,
+        (permitted, enrichment): (Option<Permitted>, Option<Enrichment>),
+        token: Option<UsedToken>,
     ) -> Self {
         Self(Arc::new(Grant {
             principal,
@@ -54,7 +56,13 @@ impl AuthContext {
             method,
             permitted,
             enrichment,
+            token,
         }))
+    }
+
+    /// The API token that was presented, as it was then.
+    pub(crate) fn token(&self) -> Option<&UsedToken> {
+        self.0.token.as_ref()
     }
 
     /// What the organization's policy still says about operations: its groups and sites. `None` on

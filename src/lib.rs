@@ -165,6 +165,7 @@ mod cache;
 pub mod enrich;
 pub mod fetch;
 mod jose;
+mod signal;
 pub mod throttle;
 // Rank 4, verifiers.
 pub mod api_token;

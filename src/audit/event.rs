@@ -23,6 +23,9 @@ pub enum AuditEvent {
     AuthThrottled,
     /// A request could not be judged, for a reason of ours: 500, 503.
     AuthUnavailable,
+    /// A response that was still going on was ended, because its request would not be let in any
+    /// more.
+    StreamEnded,
     /// Records were lost before this one; [`AuditRecord::dropped`](super::AuditRecord::dropped) says how many.
     AuditDropped,
 }
@@ -34,12 +37,13 @@ impl AuditEvent {
     /// # use tower_mcp_auth::audit::AuditEvent;
     /// assert!(AuditEvent::ALL.iter().all(|event| event.name().contains('.')));
     /// ```
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::AuthOk,
         Self::AuthFail,
         Self::AuthDenied,
         Self::AuthThrottled,
         Self::AuthUnavailable,
+        Self::StreamEnded,
         Self::AuditDropped,
     ];
 
@@ -57,6 +61,7 @@ impl AuditEvent {
             Self::AuthDenied => "auth.denied",
             Self::AuthThrottled => "auth.throttled",
             Self::AuthUnavailable => "auth.unavailable",
+            Self::StreamEnded => "stream.ended",
             Self::AuditDropped => "audit.dropped",
         }
     }
@@ -74,7 +79,9 @@ impl AuditEvent {
     pub(super) fn outcome(self) -> AuditOutcome {
         match self {
             Self::AuthOk => AuditOutcome::Allowed,
-            Self::AuthFail | Self::AuthDenied | Self::AuthThrottled => AuditOutcome::Refused,
+            Self::AuthFail | Self::AuthDenied | Self::AuthThrottled | Self::StreamEnded => {
+                AuditOutcome::Refused
+            }
             Self::AuthUnavailable | Self::AuditDropped => AuditOutcome::Error,
         }
     }

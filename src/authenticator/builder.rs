@@ -24,6 +24,7 @@ use crate::oauth::keys::KeySource;
 use crate::policy::{ClientPattern, DynPolicyStore, PolicyStore, TrustedProxies};
 use crate::resource::{ProtectedResource, Resource};
 use crate::scope::ScopeSet;
+use crate::signal::Signal;
 use crate::throttle::{Throttle, ThrottleSettings};
 
 /// The bounds of `max_credential_bytes`: below, real tokens are cut off; above, servers in front
@@ -46,6 +47,7 @@ pub struct AuthenticatorBuilder {
     required_scopes: Vec<String>,
     credential_limit: usize,
     forward_credential: bool,
+    close_streams: bool,
     clock: Arc<dyn Clock>,
     fetch: Option<DynFetch>,
     tokens: Option<ApiTokens>,
@@ -66,6 +68,7 @@ impl AuthenticatorBuilder {
             required_scopes: Vec::new(),
             credential_limit: 8 * 1024,
             forward_credential: false,
+            close_streams: true,
             clock: Arc::new(SystemClock::new()),
             fetch: None,
             tokens: None,
@@ -122,6 +125,18 @@ impl AuthenticatorBuilder {
     #[must_use]
     pub fn insecure_forward_credential(mut self) -> Self {
         self.forward_credential = true;
+        self
+    }
+
+    /// Whether event streams and gRPC responses end with the credential that opened them: at its
+    /// expiry plus the leeway, on a revocation, and on a policy that no longer lets its holder in
+    /// ([how](crate::middleware::auth#open-streams)). Default: `true`.
+    ///
+    /// With `false` a stream is judged once, when it is opened: whoever has opened one keeps reading
+    /// after logout, dismissal and revocation, for as long as the connection lasts.
+    #[must_use]
+    pub fn close_streams(mut self, close: bool) -> Self {
+        self.close_streams = close;
         self
     }
 
@@ -250,9 +265,16 @@ impl AuthenticatorBuilder {
             });
         let trust = Trust::new(trusted);
         let throttle = Throttle::new(&self.throttle, self.clock.clone());
-        let tokens = self
-            .tokens
-            .map(|tokens| Tokens::new(tokens, throttle, api_key_header, self.clock.clone()));
+        let signal = Arc::new(Signal::new());
+        let tokens = self.tokens.map(|tokens| {
+            Tokens::new(
+                tokens,
+                throttle,
+                api_key_header,
+                self.clock.clone(),
+                &signal,
+            )
+        });
         Ok(Authenticator(Arc::new(Inner {
             trust,
             resource,
@@ -261,13 +283,15 @@ impl AuthenticatorBuilder {
             forward_credential: self.forward_credential,
             shared: Arc::new(Shared {
                 tokens,
-                rules: Rules::new(self.policies, self.enricher, &self.clock),
+                rules: Rules::new(self.policies, self.enricher, &self.clock, &signal),
                 revocations: Revocations::default(),
                 senders: self.senders,
                 supported_clients: self.supported_clients,
                 disabled_is_forbidden: self.disabled_is_forbidden,
                 audit: self.audit,
                 clock: self.clock,
+                close_streams: self.close_streams,
+                signal,
             }),
         })))
     }

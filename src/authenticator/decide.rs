@@ -2,12 +2,11 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName};
 
 use super::sender::Sender;
-use super::tokens::{Held, Tokens};
+use super::tokens::{Tokens, UsedToken};
 use super::{Inner, rules};
 use crate::cache::LoadWait;
 use crate::clock::UnixTime;
@@ -22,6 +21,7 @@ use crate::policy::{Permitted, PolicySubject, evaluate};
 use crate::principal::Principal;
 use crate::rejection::{Reason, Rejection};
 use crate::secret::SecretText;
+use crate::signal::Causes;
 use crate::wire::authorization::{Presented, read};
 
 /// What a decision has waited for already.
@@ -63,7 +63,7 @@ impl From<Reason> for Need {
     }
 }
 
-type Waiting = Pin<Box<dyn Future<Output = ()> + Send>>;
+pub(super) type Waiting = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl Need {
     /// What to wait for, noted in `waited`; or the refusal.
@@ -88,6 +88,26 @@ impl Need {
             }
         })
     }
+}
+
+/// Four things can be waited for, and a second time if they change meanwhile. What still cannot be
+/// decided then has to come back.
+const MOST_WAITS: usize = 8;
+
+/// Waits for what is needed and tries again, until there is a decision.
+pub(super) async fn settle<T>(
+    mut wait: Waiting,
+    mut waited: Waited,
+    mut attempt: impl FnMut(Waited) -> Result<T, Need>,
+) -> Result<T, Rejection> {
+    for _ in 0..MOST_WAITS {
+        wait.await;
+        match attempt(waited) {
+            Ok(decided) => return Ok(decided),
+            Err(need) => wait = need.wait(&mut waited)?,
+        }
+    }
+    Err(Reason::StoreUnavailable.into())
 }
 
 /// A credential that outlives its request's borrow, while something is waited for.
@@ -120,8 +140,8 @@ struct Proven {
     principal: Principal,
     organization: OrganizationId,
     method: AuthMethod,
-    /// The record of an API token, whose own limits apply too.
-    token: Option<Arc<Held>>,
+    /// An API token, whose own limits apply too.
+    token: Option<UsedToken>,
 }
 
 impl Inner {
@@ -167,15 +187,15 @@ impl Inner {
             principal,
             organization,
             method,
-            ..
+            token,
         } = proven;
         match admitted {
-            Ok((permitted, enrichment)) => Ok(AuthContext::grant(
+            Ok(granted) => Ok(AuthContext::grant(
                 principal,
                 organization,
                 method,
-                permitted,
-                enrichment,
+                granted,
+                token,
             )),
             Err(Need::Refused(rejection)) => {
                 Err(rejection.about(principal, organization, method).into())
@@ -228,6 +248,7 @@ impl Inner {
         asked: Asked<'_>,
     ) -> Result<(Option<Permitted>, Option<Enrichment>), Need> {
         let (principal, organization) = (&proven.principal, &proven.organization);
+        self.shared.revocations.observe(principal, asked.now);
         self.shared.revocations.check(principal, organization)?;
         let permitted = self.permit(proven, asked)?;
         check_networks(proven, asked.sender)?;
@@ -235,6 +256,39 @@ impl Inner {
         let rules = &self.shared.rules;
         let enrichment = rules.enrichment(principal, organization, asked.waited)?;
         Ok((permitted, enrichment))
+    }
+
+    /// Whether a party that was let in still would be, as far as `causes` may have changed that; of
+    /// an API token that was looked at, also until when. Scopes stay with their credential.
+    pub(super) fn readmit(
+        &self,
+        context: &AuthContext,
+        causes: Causes,
+        asked: Asked<'_>,
+    ) -> Result<Option<UnixTime>, Need> {
+        let proven = Proven {
+            principal: context.principal().clone(),
+            organization: context.organization().clone(),
+            method: context.method(),
+            token: context.token().cloned(),
+        };
+        let (principal, organization) = (&proven.principal, &proven.organization);
+        self.shared.revocations.check(principal, organization)?;
+        let until = match (&proven.token, self.tokens()) {
+            (Some(used), Some(tokens)) if causes.contains(Causes::TOKEN) => {
+                Some(tokens.still_serves(used, asked)?)
+            }
+            _ => None,
+        };
+        if causes.contains(Causes::POLICY) {
+            self.permit(&proven, asked)?;
+        }
+        check_networks(&proven, asked.sender)?;
+        if causes.contains(Causes::ALL) {
+            let rules = &self.shared.rules;
+            rules.enrichment(principal, organization, asked.waited)?;
+        }
+        Ok(until)
     }
 
     fn permit(&self, proven: &Proven, asked: Asked<'_>) -> Result<Option<Permitted>, Need> {
@@ -249,8 +303,8 @@ impl Inner {
         subject.tenant = principal.tenant();
         subject.tenants = proven
             .token
-            .as_deref()
-            .map_or(&[], |held| held.record.tenants());
+            .as_ref()
+            .map_or(&[], |token| token.held.record.tenants());
         subject.address = asked.sender.address;
         subject.credential_issued_at = principal.issued_at();
         subject.credential_expires_at = Some(principal.expires_at());
@@ -287,7 +341,7 @@ fn check_networks(proven: &Proven, sender: &Sender) -> Result<(), Rejection> {
     let Some(token) = &proven.token else {
         return Ok(());
     };
-    let networks = token.record.networks();
+    let networks = token.held.record.networks();
     let inside = |address| networks.iter().any(|network| network.contains(&address));
     if networks.is_empty() || sender.address.is_some_and(inside) {
         return Ok(());
@@ -297,13 +351,14 @@ fn check_networks(proven: &Proven, sender: &Sender) -> Result<(), Rejection> {
         .with_detail("rule", "token_networks"))
 }
 
-impl From<Arc<Held>> for Proven {
-    fn from(held: Arc<Held>) -> Self {
+impl From<UsedToken> for Proven {
+    fn from(token: UsedToken) -> Self {
+        let held = &token.held;
         Self {
             principal: held.principal.clone(),
             organization: held.record.organization().clone(),
             method: held.method(),
-            token: Some(held),
+            token: Some(token),
         }
     }
 }

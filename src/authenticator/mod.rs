@@ -2,6 +2,7 @@
 
 mod builder;
 mod decide;
+mod lease;
 mod revocation;
 mod rules;
 mod sender;
@@ -29,8 +30,9 @@ use crate::policy::ClientPattern;
 use crate::rejection::{Reason, Rejection};
 use crate::resource::{ProtectedResource, Resource};
 use crate::scope::ScopeSet;
+use crate::signal::Signal;
 
-use decide::{Asked, Kept, Waited};
+use decide::{Asked, Kept, Waited, settle};
 use revocation::Revocations;
 use rules::Rules;
 use sender::Senders;
@@ -42,9 +44,8 @@ pub use sender::PeerAddress;
 
 pub use crate::oauth::keys::{IssuerStatus, KeyState};
 
-/// Four things can be waited for, and a second time if they change meanwhile. A request that still
-/// cannot be decided then is told to come back.
-const MOST_WAITS: usize = 8;
+pub(crate) use lease::{Lease, Opening, Verdict};
+pub(crate) use tokens::UsedToken;
 
 /// Decides who a request comes from, for one protected resource. Cloning shares it.
 ///
@@ -85,6 +86,8 @@ struct Shared {
     supported_clients: Vec<ClientPattern>,
     disabled_is_forbidden: bool,
     audit: Option<AuditTrail>,
+    close_streams: bool,
+    signal: Arc<Signal>,
 }
 
 /// What a decision looks at.
@@ -273,30 +276,19 @@ impl Authenticator {
             Ok(context) => return Begin::Decided(Ok(context)),
             Err(need) => need,
         };
-        let mut wait = match need.wait(&mut waited) {
+        let wait = match need.wait(&mut waited) {
             Ok(wait) => wait,
             Err(rejection) => return Begin::Decided(Err(rejection)),
         };
         let (inner, kept) = (inner.clone(), Kept::of(presented));
-        let decision = async move {
-            for _ in 0..MOST_WAITS {
-                wait.await;
-                let asked = Asked {
-                    sender: &sender,
-                    now: inner.shared.clock.now(),
-                    waited,
-                };
-                let need = match inner.attempt(kept.presented(), asked) {
-                    Ok(context) => return Ok(context),
-                    Err(need) => need,
-                };
-                wait = match need.wait(&mut waited) {
-                    Ok(wait) => wait,
-                    Err(rejection) => return Err(rejection),
-                };
-            }
-            Err(Reason::StoreUnavailable.into())
-        };
+        let decision = settle(wait, waited, move |waited| {
+            let asked = Asked {
+                sender: &sender,
+                now: inner.shared.clock.now(),
+                waited,
+            };
+            inner.attempt(kept.presented(), asked)
+        });
         let guarded = AssertUnwindSafe(decision).catch_unwind();
         Begin::Pending(Box::pin(
             guarded.map(|result| result.unwrap_or_else(|_| Err(Reason::Internal.into()))),

@@ -14,6 +14,7 @@ use crate::policy::{
 };
 use crate::principal::{Principal, PrincipalKey};
 use crate::rejection::{Reason, Rejection};
+use crate::signal::{Causes, Signal};
 
 /// Policies serve 30 s, and 5 min while their store fails (R24).
 const POLICY: Lifetime = Lifetime {
@@ -67,9 +68,10 @@ impl Rules {
         policies: Option<DynPolicyStore>,
         enricher: Option<(DynEnricher, EnrichmentMode)>,
         clock: &Arc<dyn Clock>,
+        signal: &Arc<Signal>,
     ) -> Self {
         Self {
-            policies: policies.map(|store| policies_from(&store, clock.clone())),
+            policies: policies.map(|store| policies_from(&store, clock.clone(), signal.clone())),
             facts: enricher.map(|(enricher, mode)| (facts_from(enricher, clock.clone()), mode)),
         }
     }
@@ -138,7 +140,11 @@ impl Rules {
     }
 }
 
-fn policies_from(store: &DynPolicyStore, clock: Arc<dyn Clock>) -> (Policies, ChangeListener) {
+fn policies_from(
+    store: &DynPolicyStore,
+    clock: Arc<dyn Clock>,
+    signal: Arc<Signal>,
+) -> (Policies, ChangeListener) {
     let reader = store.clone();
     let policies = Loader::new(
         POLICY,
@@ -155,9 +161,10 @@ fn policies_from(store: &DynPolicyStore, clock: Arc<dyn Clock>) -> (Policies, Ch
     );
     let behind = policies.clone();
     // Called before `put` returns: no request that starts then is decided on the old policy.
-    let listener = store
-        .changes()
-        .on_change(move |organization| behind.invalidate(organization));
+    let listener = store.changes().on_change(move |organization| {
+        behind.invalidate(organization);
+        signal.raise(Causes::POLICY, Some(signal.topic(organization)));
+    });
     (policies, listener)
 }
 

@@ -10,13 +10,15 @@ use tokio::runtime::Handle;
 use super::decide::{Asked, Need};
 use super::sender::Sender;
 use crate::api_token::{
-    ApiTokens, TokenChange, TokenChanges, TokenFault, TokenId, TokenKind, TokenRecord,
+    ApiTokens, SecretAge, TokenChange, TokenChanges, TokenFault, TokenId, TokenKind, TokenListener,
+    TokenRecord,
 };
 use crate::cache::{Known, Lifetime, Loader};
 use crate::clock::{Clock, UnixTime};
 use crate::method::AuthMethod;
 use crate::principal::{Facts, Principal, PrincipalKind};
 use crate::rejection::{Reason, Rejection};
+use crate::signal::{Causes, Signal};
 use crate::throttle::{Throttle, Throttled};
 use crate::wire::basic::read_basic;
 
@@ -31,9 +33,17 @@ const DEADLINE: Duration = Duration::from_millis(500);
 const CAPACITY: u64 = 50_000;
 
 /// A record as it is cached: the facts, and the principal made of them once.
-pub(super) struct Held {
+pub(crate) struct Held {
     pub(super) record: TokenRecord,
     pub(super) principal: Principal,
+}
+
+/// An API token as it was when it was presented.
+#[derive(Clone)]
+pub(crate) struct UsedToken {
+    pub(super) held: Arc<Held>,
+    /// Which of its secrets it was: a roll ends them at different times.
+    age: SecretAge,
 }
 
 type Record = Option<Arc<Held>>;
@@ -49,6 +59,19 @@ pub(super) struct Tokens {
     noted: moka::sync::Cache<TokenId, ()>,
     pub(super) throttle: Throttle,
     pub(super) header: Option<HeaderName>,
+    _listener: TokenListener,
+}
+
+impl UsedToken {
+    pub(super) fn id(&self) -> &TokenId {
+        self.held.record.id()
+    }
+
+    /// When it ends, as far as known when it was presented.
+    pub(super) fn ends_at(&self) -> UnixTime {
+        let record = &self.held.record;
+        record.ends_at(self.age).unwrap_or(record.expires_at())
+    }
 }
 
 impl Held {
@@ -66,6 +89,7 @@ impl Tokens {
         throttle: Throttle,
         header: Option<HeaderName>,
         clock: Arc<dyn Clock>,
+        signal: &Arc<Signal>,
     ) -> Self {
         let lifetime = Lifetime {
             fresh: FRESH,
@@ -74,6 +98,10 @@ impl Tokens {
             capacity: CAPACITY,
         };
         let store = tokens.clone();
+        let signal = signal.clone();
+        let listener = tokens.on_change(move |id| {
+            signal.raise(Causes::TOKEN, Some(signal.topic(id)));
+        });
         // "There is none" is not repeated while the store fails: it may have been created since.
         let serves = |record: &Record, lifetime: Lifetime| match record {
             Some(_) => (lifetime.fresh, lifetime.stale),
@@ -96,6 +124,7 @@ impl Tokens {
             issued: tokens,
             throttle,
             header,
+            _listener: listener,
         }
     }
 
@@ -109,7 +138,7 @@ impl Tokens {
     }
 
     /// A personal API token: `Basic base64(email:api_token)`.
-    pub(super) fn basic(&self, credential: &str, asked: Asked<'_>) -> Result<Arc<Held>, Need> {
+    pub(super) fn basic(&self, credential: &str, asked: Asked<'_>) -> Result<UsedToken, Need> {
         // Guessing is slowed down before anything is decoded.
         self.check_throttle(asked.sender, None)?;
         let basic = read_basic(credential).map_err(|fault| {
@@ -128,7 +157,7 @@ impl Tokens {
     }
 
     /// A service-account key, as Bearer or in the header an operator allows.
-    pub(super) fn key(&self, credential: &str, asked: Asked<'_>) -> Result<Arc<Held>, Need> {
+    pub(super) fn key(&self, credential: &str, asked: Asked<'_>) -> Result<UsedToken, Need> {
         // Damaged keys are failures that never reach the check by id.
         self.check_throttle(asked.sender, None)?;
         if self.recognise(credential) == Some(TokenKind::Personal) {
@@ -139,7 +168,7 @@ impl Tokens {
         self.token(credential, None, asked)
     }
 
-    fn token(&self, text: &str, email: Option<&str>, asked: Asked<'_>) -> Result<Arc<Held>, Need> {
+    fn token(&self, text: &str, email: Option<&str>, asked: Asked<'_>) -> Result<UsedToken, Need> {
         let sender = asked.sender;
         if sender.in_the_clear {
             return Err(Rejection::new(Reason::InsecureTransport).into());
@@ -155,17 +184,9 @@ impl Tokens {
             }
         })?;
         self.check_throttle(sender, Some(presented.id().as_str()))?;
-        self.forget_changed();
-        let record = match self.records.get(presented.id(), asked.waited.record) {
-            Known::Value(record) => record,
-            Known::Wait(wait) => return Err(Need::Record(wait)),
-            Known::Unavailable { retry_after, cause } => {
-                return Err(
-                    Rejection::unavailable(Reason::StoreUnavailable, retry_after, cause).into(),
-                );
-            }
-        };
-        self.issued
+        let record = self.record(presented.id(), asked)?;
+        let age = self
+            .issued
             .judge(
                 record.as_deref().map(|held| &held.record),
                 &presented,
@@ -176,7 +197,34 @@ impl Tokens {
         // `judge` says yes only to a record.
         let held = record.ok_or_else(|| Rejection::new(Reason::Internal))?;
         self.note_use(&held.record, asked.now);
-        Ok(held)
+        Ok(UsedToken { held, age })
+    }
+
+    /// Until when a token serves that was presented before, by its record as it is now.
+    pub(super) fn still_serves(
+        &self,
+        used: &UsedToken,
+        asked: Asked<'_>,
+    ) -> Result<UnixTime, Need> {
+        let before = &used.held.record;
+        self.record(before.id(), asked)?
+            .and_then(|held| held.record.still_serves(before, used.age, asked.now))
+            .ok_or_else(|| {
+                Rejection::new(Reason::InvalidApiToken)
+                    .with_note("revoked, expired or rolled away")
+                    .into()
+            })
+    }
+
+    fn record(&self, id: &TokenId, asked: Asked<'_>) -> Result<Record, Need> {
+        self.forget_changed();
+        match self.records.get(id, asked.waited.record) {
+            Known::Value(record) => Ok(record),
+            Known::Wait(wait) => Err(Need::Record(wait)),
+            Known::Unavailable { retry_after, cause } => {
+                Err(Rejection::unavailable(Reason::StoreUnavailable, retry_after, cause).into())
+            }
+        }
     }
 
     /// `last_used`, at most once a minute for a token, in a task of its own, and lost if the store

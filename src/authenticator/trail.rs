@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::sender::Sender;
-use super::{Authenticator, Head};
-use crate::audit::{AuditNet, AuditPolicy, AuditRecord, AuditTarget, AuditText};
+use super::{Authenticator, Head, Shared};
+use crate::audit::{AuditEvent, AuditNet, AuditPolicy, AuditRecord, AuditTarget, AuditText};
+use crate::clock::UnixTime;
 use crate::context::AuthContext;
 use crate::rejection::Rejection;
 
@@ -57,23 +58,45 @@ impl Authenticator {
     }
 }
 
-fn refused(now: crate::clock::UnixTime, rejection: &Rejection) -> AuditRecord {
+impl Shared {
+    /// Hands the record of a stream that was ended to the sink, if there is one.
+    pub(super) fn audit_end(
+        &self,
+        context: &AuthContext,
+        sender: &Sender,
+        rejection: &Rejection,
+        now: UnixTime,
+    ) {
+        let Some(trail) = &self.audit else {
+            return;
+        };
+        let mut record = AuditRecord::new(AuditEvent::StreamEnded, now).about(context.principal());
+        record.reason = Some(rejection.reason());
+        record.method = Some(context.method().name());
+        record.organization = Some(AuditText::new(context.organization()));
+        record.net = Some(net(sender));
+        record.policy = policy(rejection);
+        trail.record(record);
+    }
+}
+
+fn refused(now: UnixTime, rejection: &Rejection) -> AuditRecord {
     let mut record = AuditRecord::refused(now, rejection);
     if let Some((principal, organization, method)) = rejection.proven() {
         record = record.about(principal);
         record.method = Some(method.name());
         record.organization = Some(AuditText::new(organization));
     }
-    if let Some(rule) = rejection
-        .details()
-        .get("rule")
-        .and_then(|rule| rule.as_str())
-    {
-        let version = rejection.details().get("policy_version");
-        let version = version.map(ToString::to_string).unwrap_or_default();
-        record.policy = Some(AuditPolicy::new(&version, rule));
-    }
+    record.policy = policy(rejection);
     record
+}
+
+/// The rule of the policy that decided.
+fn policy(rejection: &Rejection) -> Option<AuditPolicy> {
+    let details = rejection.details();
+    let rule = details.get("rule")?.as_str()?;
+    let version = details.get("policy_version").map(ToString::to_string);
+    Some(AuditPolicy::new(&version.unwrap_or_default(), rule))
 }
 
 fn net(sender: &Sender) -> AuditNet {

@@ -44,7 +44,7 @@ impl RequestFacts {
 /// for what it is (401 is `UNAUTHENTICATED`, 403 `PERMISSION_DENIED`, 503 `UNAVAILABLE`), while
 /// trailers-only answers of the native protocol are not part of its framing. Where a translating
 /// layer stands outside this crate, the request arrives as `application/grpc` anyway.
-fn is_grpc(headers: &HeaderMap) -> bool {
+pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
     let Ok(Some(value)) = only_line(headers, &CONTENT_TYPE) else {
         return false;
     };

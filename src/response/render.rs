@@ -20,8 +20,8 @@ use crate::wire::challenge::BearerChallenge;
 /// When nothing better is known, a client tries again after this.
 const DEFAULT_RETRY: Duration = Duration::from_secs(5);
 
-const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
-const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+pub(super) const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+pub(super) const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 const GRPC_RETRY_PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
 
 /// The answer to a refused request. The rejection is in its extensions, so that an outer layer can
@@ -164,7 +164,7 @@ fn grpc(answer: &Answer, rejection: &Rejection, wait: Option<u64>) -> Response<B
 }
 
 /// `grpc-message`: printable ASCII except `%` stands for itself.
-fn percent_encoded(text: &str) -> String {
+pub(super) fn percent_encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
@@ -177,7 +177,7 @@ fn percent_encoded(text: &str) -> String {
 }
 
 /// `text` is printable ASCII; were it not, the header would be left out.
-fn insert_text(headers: &mut HeaderMap, name: HeaderName, text: &str) {
+pub(super) fn insert_text(headers: &mut HeaderMap, name: HeaderName, text: &str) {
     if let Ok(value) = HeaderValue::from_str(text) {
         headers.insert(name, value);
     }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A module's rank, by the first step of its path below `src/`.
-const RANKS: [(&str, u8); 32] = [
+const RANKS: [(&str, u8); 33] = [
     ("address", 0),
     ("algorithm", 0),
     ("clock", 0),
@@ -25,6 +25,7 @@ const RANKS: [(&str, u8); 32] = [
     ("enrich", 3),
     ("fetch", 3),
     ("jose", 3),
+    ("signal", 3),
     ("throttle", 3),
     ("api_token", 4),
     ("oauth", 4),

@@ -4,7 +4,6 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -12,11 +11,11 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::service::{admit, refuse_request};
-use crate::authenticator::Authenticator;
+use super::service::{Begun, admit, refuse_request};
+use crate::authenticator::{Authenticator, Opening};
 use crate::context::AuthContext;
 use crate::rejection::Rejection;
-use crate::response::ResponseBody;
+use crate::response::{Framing, ResponseBody};
 
 type Decision = Pin<Box<dyn Future<Output = Result<AuthContext, Rejection>> + Send>>;
 
@@ -37,7 +36,7 @@ pin_project! {
         // Known already; taken when polled.
         Answered { answer: Option<Response<Bytes>> },
         // Let in.
-        Inner { #[pin] future: F },
+        Inner { #[pin] future: F, opening: Option<Opening> },
         // Waiting for keys, holding the readied service and the request.
         Deciding { decision: Decision, waiting: Option<Waiting<S, ReqBody>> },
     }
@@ -48,7 +47,7 @@ pub(super) struct Waiting<S, ReqBody> {
     pub(super) service: S,
     pub(super) request: Request<ReqBody>,
     pub(super) auth: Authenticator,
-    pub(super) started: Duration,
+    pub(super) begun: Begun,
 }
 
 impl<S, ReqBody> ResponseFuture<S, ReqBody>
@@ -63,9 +62,9 @@ where
         }
     }
 
-    pub(super) fn inner(future: S::Future) -> Self {
+    pub(super) fn inner(future: S::Future, opening: Option<Opening>) -> Self {
         Self {
-            state: State::Inner { future },
+            state: State::Inner { future, opening },
         }
     }
 
@@ -97,9 +96,9 @@ where
                     };
                     return Poll::Ready(Ok(answer.map(ResponseBody::own)));
                 }
-                StateProj::Inner { future } => {
+                StateProj::Inner { future, opening } => {
                     let response = ready!(future.poll(cx))?;
-                    return Poll::Ready(Ok(response.map(ResponseBody::inner)));
+                    return Poll::Ready(Ok(lease(response, opening.take())));
                 }
                 StateProj::Deciding { decision, waiting } => {
                     let decided = ready!(decision.as_mut().poll(cx));
@@ -113,6 +112,19 @@ where
     }
 }
 
+/// A response that goes on ends with the credential that opened it (MCP-20); others pass untouched.
+fn lease<B: Body<Data = Bytes>>(
+    response: Response<B>,
+    opening: Option<Opening>,
+) -> Response<ResponseBody<B>> {
+    match opening.zip(Framing::of(response.headers())) {
+        Some((opening, framing)) => {
+            response.map(|body| ResponseBody::leased(body, framing, opening))
+        }
+        None => response.map(ResponseBody::inner),
+    }
+}
+
 impl<S, ReqBody> Waiting<S, ReqBody>
 where
     S: Service<Request<ReqBody>>,
@@ -120,13 +132,15 @@ where
     fn proceed(mut self, decided: Result<AuthContext, Rejection>) -> State<S, ReqBody, S::Future> {
         match decided {
             Ok(context) => {
-                admit(&mut self.request, context, &self.auth, self.started);
+                let opening = admit(&mut self.request, context, &self.auth, self.begun);
                 State::Inner {
                     future: self.service.call(self.request),
+                    opening,
                 }
             }
             Err(rejection) => {
-                let answer = refuse_request(&self.request, &rejection, &self.auth, self.started);
+                let answer =
+                    refuse_request(&self.request, &rejection, &self.auth, self.begun.started);
                 State::Answered {
                     answer: Some(answer),
                 }

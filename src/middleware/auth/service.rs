@@ -11,7 +11,7 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::future::{ResponseFuture, Waiting};
-use crate::authenticator::{Authenticator, Begin, Head};
+use crate::authenticator::{Authenticator, Begin, Head, Opening};
 use crate::context::AuthContext;
 use crate::middleware::{metadata, origin};
 use crate::rejection::Rejection;
@@ -82,14 +82,14 @@ where
         if let Some(answer) = self.answer_at_edge(&request) {
             return ResponseFuture::answered(answer);
         }
-        let started = self.auth.started();
-        let begin = self.auth.begin(head(&request));
-        match begin {
+        let begun = Begun::now(&self.auth);
+        match self.auth.begin(head(&request)) {
             Begin::Decided(Ok(context)) => {
-                admit(&mut request, context, &self.auth, started);
-                ResponseFuture::inner(self.inner.call(request))
+                let opening = admit(&mut request, context, &self.auth, begun);
+                ResponseFuture::inner(self.inner.call(request), opening)
             }
             Begin::Decided(Err(rejection)) => {
+                let started = begun.started;
                 ResponseFuture::answered(refuse_request(&request, &rejection, &self.auth, started))
             }
             Begin::Pending(decision) => {
@@ -102,7 +102,7 @@ where
                     service: ready,
                     request,
                     auth: self.auth.clone(),
-                    started,
+                    begun,
                 };
                 ResponseFuture::deciding(decision, waiting)
             }
@@ -120,17 +120,36 @@ fn head<B>(request: &Request<B>) -> Head<'_> {
     }
 }
 
-/// Puts the evidence in and takes the credential out (MCP-21).
+/// Where things stood when a decision began.
+#[derive(Clone, Copy)]
+pub(super) struct Begun {
+    pub(super) started: Duration,
+    /// Changes up to then are in the decision.
+    generation: u64,
+}
+
+impl Begun {
+    fn now(auth: &Authenticator) -> Self {
+        Self {
+            started: auth.started(),
+            generation: auth.generation(),
+        }
+    }
+}
+
+/// Puts the evidence in and takes the credential out (MCP-21). What it returns ties the response to
+/// the credential, should it go on.
 pub(super) fn admit<B>(
     request: &mut Request<B>,
     context: AuthContext,
     auth: &Authenticator,
-    started: Duration,
-) {
+    begun: Begun,
+) -> Option<Opening> {
+    let opening = auth.opening(head(request), &context, begun.generation);
     let id = auth
         .audits()
         .then(|| RequestFacts::of(request.method(), request.headers()).request_id);
-    auth.audit(head(request), Ok(&context), id.as_deref(), started);
+    auth.audit(head(request), Ok(&context), id.as_deref(), begun.started);
     for name in [
         Some(AUTHORIZATION),
         Some(DPOP),
@@ -147,6 +166,7 @@ pub(super) fn admit<B>(
     }
     // Replaces whatever an outer layer may have put there under our type.
     request.extensions_mut().insert(context);
+    opening
 }
 
 /// A request refused by its credential: on record, in the log, and as a response.

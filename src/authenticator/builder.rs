@@ -1,10 +1,12 @@
 //! From configuration to [`Authenticator`], with every mistake reported at once.
 
+mod examine;
+
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::{Extensions, HeaderName};
+use http::Extensions;
 
 use super::revocation::Revocations;
 use super::rules::Rules;
@@ -23,23 +25,8 @@ use crate::oauth::jwt::{Trust, TrustedIssuer};
 use crate::oauth::keys::KeySource;
 use crate::policy::{ClientPattern, DynPolicyStore, PolicyStore, TrustedProxies};
 use crate::resource::{ProtectedResource, Resource};
-use crate::scope::ScopeSet;
 use crate::signal::Signal;
 use crate::throttle::{Throttle, ThrottleSettings};
-
-/// The bounds of `max_credential_bytes`: below, real tokens are cut off; above, servers in front
-/// refuse the header anyway.
-const CREDENTIAL_BYTES: std::ops::RangeInclusive<usize> = 1024..=16 * 1024;
-
-/// Headers that mean something else already, and so can carry no API key.
-const RESERVED: [&str; 6] = [
-    "authorization",
-    "cookie",
-    "connection",
-    "host",
-    "origin",
-    "dpop",
-];
 
 /// Configures an [`Authenticator`]. Nothing is checked before [`build`](Self::build).
 pub struct AuthenticatorBuilder {
@@ -294,71 +281,6 @@ impl AuthenticatorBuilder {
                 signal,
             }),
         })))
-    }
-
-    fn examine_scopes(&self, problems: &mut Problems) -> ScopeSet {
-        let mut words = Vec::new();
-        for scope in &self.required_scopes {
-            if ScopeSet::from_words([scope]).is_some() {
-                words.push(scope);
-            } else {
-                problems.add(
-                    "require_scopes",
-                    scope,
-                    "not a scope: one word of printable ASCII without quote and backslash (RFC 6749 §3.3)",
-                );
-            }
-        }
-        ScopeSet::from_words(words).unwrap_or_default()
-    }
-
-    fn examine_tokens(&self, problems: &mut Problems) -> Option<HeaderName> {
-        self.throttle.examine(problems);
-        for pattern in &self.supported_clients {
-            if let Some(problem) = pattern.problem() {
-                problems.add("supported_clients", pattern, problem);
-            }
-        }
-        let Some(tokens) = &self.tokens else {
-            if let Some(name) = &self.api_key_header {
-                problems.add(
-                    "api_key_header",
-                    name,
-                    "there are no API tokens; call api_tokens(…)",
-                );
-            }
-            return None;
-        };
-        tokens.examine(problems);
-        if self.policies.is_none() {
-            problems.add(
-                "policies",
-                "none",
-                "no organization could switch API tokens on; call policies(…), e.g. with a MemoryPolicyStore",
-            );
-        }
-        let name = self.api_key_header.as_ref()?;
-        match HeaderName::try_from(name) {
-            Ok(header) if !RESERVED.contains(&header.as_str()) => Some(header),
-            _ => {
-                problems.add(
-                    "api_key_header",
-                    name,
-                    "use a header of its own, e.g. x-api-key",
-                );
-                None
-            }
-        }
-    }
-
-    fn examine_limits(&self, problems: &mut Problems) {
-        if !CREDENTIAL_BYTES.contains(&self.credential_limit) {
-            problems.add(
-                "max_credential_bytes",
-                self.credential_limit,
-                "use 1,024 to 16,384 bytes; 8,192 is the default",
-            );
-        }
     }
 
     fn examine_fetch(&self, problems: &mut Problems) -> Option<DynFetch> {

@@ -16,7 +16,7 @@ use pin_project_lite::pin_project;
 use tokio::runtime::Handle;
 use tokio::time::Sleep;
 
-use super::decide::{Asked, Need, Waited, settle};
+use super::need::{Asked, Need, Waited, settle};
 use super::sender::Sender;
 use super::{Authenticator, Head, Inner};
 use crate::clock::UnixTime;

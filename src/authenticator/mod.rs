@@ -3,6 +3,7 @@
 mod builder;
 mod decide;
 mod lease;
+mod need;
 mod revocation;
 mod rules;
 mod sender;
@@ -32,7 +33,8 @@ use crate::resource::{ProtectedResource, Resource};
 use crate::scope::ScopeSet;
 use crate::signal::Signal;
 
-use decide::{Asked, Kept, Waited, settle};
+use decide::Kept;
+use need::{Asked, Waited, settle};
 use revocation::Revocations;
 use rules::Rules;
 use sender::Senders;

@@ -4,7 +4,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::decide::{Need, Waited};
+use super::need::{Need, Waited};
 use crate::cache::{Known, Lifetime, Loader};
 use crate::clock::Clock;
 use crate::enrich::{DynEnricher, Enrichment, EnrichmentMode};

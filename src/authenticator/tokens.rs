@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::HeaderName;
 use tokio::runtime::Handle;
 
-use super::decide::{Asked, Need};
+use super::need::{Asked, Need};
 use super::sender::Sender;
 use crate::api_token::{
     ApiTokens, SecretAge, TokenChange, TokenChanges, TokenFault, TokenId, TokenKind, TokenListener,

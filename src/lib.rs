@@ -128,6 +128,7 @@
 //! | policy; beyond it while the store fails | 30 s; 5 min | fixed |
 //! | user facts; beyond it while the directory fails | 30 s; 5 min | fixed |
 //! | one read: token record; policy or user facts | 500 ms; 2 s | fixed |
+//! | an open stream is looked at again | every 60 s, and at every change | on or off |
 //! | records, policies, user facts held | 50,000; 100,000; 50,000 | fixed |
 //! | failed API tokens, per address (IPv6 /64) | 20 at once, 20 a minute | or off |
 //! | failed API tokens, per id and address | 5 at once, 5 a minute | or off |

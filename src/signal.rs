@@ -177,16 +177,15 @@ impl Watch {
             return;
         }
         let mut listening = self.signal.listening();
-        let index = match &self.slot {
-            Some((index, _)) => *index,
-            None => {
-                let missed = self.signal.generation() != self.seen;
-                listening.take(Slot {
-                    topics: self.topics,
-                    causes: if missed { Causes::ALL } else { Causes::NONE },
-                    waker: None,
-                })
-            }
+        let index = if let Some((index, _)) = &self.slot {
+            *index
+        } else {
+            let missed = self.signal.generation() != self.seen;
+            listening.take(Slot {
+                topics: self.topics,
+                causes: if missed { Causes::ALL } else { Causes::NONE },
+                waker: None,
+            })
         };
         let slot = listening.slots.get_mut(index);
         let old = slot.and_then(|slot| slot.waker.replace(waker.clone()));

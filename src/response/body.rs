@@ -229,6 +229,12 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn a_body_may_be_boxed_and_shared_like_the_one_inside() {
+        fn check<T: Send + Sync + Unpin>() {}
+        check::<ResponseBody<Full<Bytes>>>();
+    }
+
     #[tokio::test]
     async fn own_bytes_are_the_whole_body() {
         let body = ResponseBody::<Full<Bytes>>::own(Bytes::from_static(b"no"));

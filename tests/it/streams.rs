@@ -1,18 +1,26 @@
 //! A response that goes on ends with the credential that opened it (MCP-20, MCP-22).
 
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::Duration;
 
+use axum::response::sse::{Event, Sse};
 use bytes::Bytes;
+use futures_util::stream;
 use http_body::{Body, Frame};
+use http_body_util::{Empty, Full};
 use tokio::time::Instant;
-use tower_mcp_auth::OrganizationPolicy;
+use tower::{Layer, ServiceExt};
 use tower_mcp_auth::api_token::NewToken;
 use tower_mcp_auth::audit::{AuditEvent, AuditOutcome};
 use tower_mcp_auth::enrich::EnrichmentMode;
 use tower_mcp_auth::policy::PolicyStore;
+use tower_mcp_auth::{McpAuthLayer, OrganizationPolicy};
 
+use crate::server::Loopback;
 use crate::streams_support::{EVENTS, GRPC, Open};
-use crate::support::I;
+use crate::support::{I, post};
 use crate::tokens_support::{
     ADA, Faults, Mood, TokenWorld, basic, bearer, from, issue, organization,
 };
@@ -273,7 +281,7 @@ async fn mcp_20_nothing_passes_while_a_known_change_is_looked_at() {
     world.policies.faults.set(Mood::Hangs);
     put(&world, acme().contact("it@acme.example")).await;
     open.feed("data: 1\n\n");
-    assert_eq!(open.now(), None);
+    assert_eq!(open.now(), Poll::Pending);
     let started = Instant::now();
     open.ended_for("policy_unavailable").await;
     assert_eq!(
@@ -393,16 +401,9 @@ async fn mcp_20_grpc_ends_with_a_status() {
         open.assert_passes("\0\0\0\0\x01x");
         open.assert_open();
     }
-    let handle = world.auth.handle();
     world.store.faults.set(Mood::Down);
-    drop(
-        world
-            .tokens
-            .issue(NewToken::personal("acme", "x", ADA).scopes(["a"]))
-            .await,
-    );
     robots.assert_open();
-    handle.flush();
+    world.auth.handle().flush();
     let status = robots.status().await;
     assert_eq!(status["grpc-status"], "14");
     world.store.faults.set(Mood::Well);
@@ -410,9 +411,10 @@ async fn mcp_20_grpc_ends_with_a_status() {
     let status = expiring.status().await;
     assert_eq!(status["grpc-status"], "16");
     assert_eq!(status["grpc-message"], "The access token expired");
-    put(&world, acme().network("203.0.113.0/24")).await;
+    put(&world, acme().api_tokens(true).network("203.0.113.0/24")).await;
     let status = adas.status().await;
-    assert_eq!(status["grpc-status"], "14");
+    assert_eq!(status["grpc-status"], "7");
+    assert!(!status["grpc-message"].is_empty());
 }
 
 #[tokio::test(start_paused = true)]
@@ -451,7 +453,7 @@ async fn mcp_20_other_bodies_and_a_server_that_opts_out_are_left_alone() {
         world.auth.handle().revoke_issuer(I);
         open.assert_passes("1");
         open.hang_up();
-        assert_eq!(open.now(), Some(None));
+        assert_eq!(open.now(), Poll::Ready(None));
     }
 }
 
@@ -485,7 +487,7 @@ async fn mcp_20_whoever_goes_away_is_forgotten() {
     drop(second);
     assert_eq!(world.auth.open_streams(), 1);
     first.hang_up();
-    assert_eq!(first.now(), Some(None));
+    assert_eq!(first.now(), Poll::Ready(None));
     assert_eq!(world.auth.open_streams(), 0);
 }
 
@@ -513,4 +515,79 @@ async fn edge_08_an_ended_stream_is_on_record() {
     assert_eq!(id.as_str(), world.acme_user.record.id().as_str());
     assert_eq!(record.policy.as_ref().unwrap().version, "2");
     assert_eq!(record.net.unwrap().client, "203.0.113.5".parse().ok());
+}
+
+#[tokio::test]
+async fn mcp_20_a_body_that_ends_at_once_is_not_leased() {
+    let world = TokenWorld::new().await;
+    for body in [Full::from("data: 1\n\n"), Full::default()] {
+        let (ended, hint) = (body.is_end_stream(), body.size_hint().exact());
+        let service = tower::service_fn(move |_: http::Request<Empty<Bytes>>| {
+            let response = http::Response::builder().header("content-type", EVENTS);
+            std::future::ready(Ok::<_, Infallible>(response.body(body.clone()).unwrap()))
+        });
+        let service = McpAuthLayer::new(world.auth.clone()).layer(service);
+        let request = post().header("authorization", bearer(&world.acme_key));
+        let response = service.oneshot(request.body(Empty::new()).unwrap()).await;
+        let body = response.unwrap().into_body();
+        assert_eq!(
+            (body.is_end_stream(), body.size_hint().exact()),
+            (ended, hint)
+        );
+        assert!(hint.is_some() && !format!("{body:?}").contains("Leased"));
+    }
+    let open = world.open(&bearer(&world.acme_key), EVENTS).await;
+    assert!(format!("{:?}", open.body).contains("Leased"));
+}
+
+/// Over a real connection: the last event arrives, and the response ends as a whole one.
+#[tokio::test]
+async fn mcp_20_a_client_reads_the_last_event() {
+    for (http2, expire) in [(false, true), (true, true), (false, false), (true, false)] {
+        let world = TokenWorld::new().await;
+        let (events, receiver) = tokio::sync::mpsc::unbounded_channel::<&str>();
+        let receiver = Arc::new(Mutex::new(Some(receiver)));
+        let listen = move || async move {
+            let mut receiver = receiver.lock().unwrap().take().unwrap();
+            Sse::new(stream::poll_fn(move |cx| {
+                let event = receiver.poll_recv(cx);
+                event.map(|data| data.map(|data| Ok::<_, Infallible>(Event::default().data(data))))
+            }))
+        };
+        let app = axum::Router::new()
+            .route("/mcp", axum::routing::post(listen))
+            .layer(McpAuthLayer::new(world.auth.clone()));
+        let server = Loopback::serve(app);
+        let mut connection = if http2 {
+            server.http2().await
+        } else {
+            server.http1().await
+        };
+        let token = world.access_token().expires_in(300).sign();
+        // HTTP/2 has its authority in the URI.
+        let request = http::Request::post("http://mcp.example.com/mcp")
+            .header("host", "mcp.example.com")
+            .header("authorization", format!("Bearer {token}"));
+        let answer = tokio::spawn(async move { connection.send(request).await });
+        events.send("one").unwrap();
+        while world.auth.open_streams() == 0 {
+            tokio::task::yield_now().await;
+        }
+        let reason = if expire {
+            world.clock.advance(Duration::from_secs(330));
+            events.send("too late").unwrap();
+            "expired"
+        } else {
+            world.auth.handle().revoke_issuer(I);
+            "revoked"
+        };
+        let answer = answer.await.unwrap();
+        answer.assert_let_in();
+        let text = std::str::from_utf8(&answer.body).unwrap();
+        let (first, last) = text.split_once("event: authorization_ended\n").unwrap();
+        assert_eq!(first, "data: one\n\n");
+        assert!(last.contains(&format!("\"reason\":\"{reason}\"")) && last.ends_with("}\n\n"));
+        events.closed().await;
+        assert_eq!(world.auth.open_streams(), 0);
+    }
 }

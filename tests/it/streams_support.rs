@@ -25,6 +25,7 @@ pub const EVENTS: &str = "text/event-stream";
 pub const GRPC: &str = "application/grpc+proto";
 
 /// A body whose frames are sent by the test.
+#[derive(Debug)]
 pub struct Fed(UnboundedReceiver<Frame<Bytes>>);
 
 impl Body for Fed {
@@ -72,24 +73,29 @@ impl Open {
         self.body.frame().await.map(Result::unwrap)
     }
 
-    /// What there is without waiting; `None` if nothing.
+    /// What there is without waiting.
     #[track_caller]
-    pub fn now(&mut self) -> Option<Option<Bytes>> {
-        let frame = self.body.frame().now_or_never()?;
-        Some(frame.map(|frame| frame.unwrap().into_data().unwrap()))
+    pub fn now(&mut self) -> Poll<Option<Bytes>> {
+        match self.body.frame().now_or_never() {
+            Some(frame) => Poll::Ready(frame.map(|frame| frame.unwrap().into_data().unwrap())),
+            None => Poll::Pending,
+        }
     }
 
     /// It is open and has nothing to say.
     #[track_caller]
     pub fn assert_open(&mut self) {
-        assert_eq!(self.now(), None);
+        assert_eq!(self.now(), Poll::Pending);
         assert!(!self.body.is_end_stream() && !self.is_dropped());
     }
 
     #[track_caller]
     pub fn assert_passes(&mut self, bytes: &'static str) {
         self.feed(bytes);
-        assert_eq!(self.now(), Some(Some(Bytes::from_static(bytes.as_bytes()))));
+        assert_eq!(
+            self.now(),
+            Poll::Ready(Some(Bytes::from_static(bytes.as_bytes())))
+        );
     }
 
     /// It ends with this event, which it waits for, and then is over.
@@ -122,7 +128,7 @@ impl Open {
     fn assert_over(&mut self) {
         assert!(self.body.is_end_stream() && self.is_dropped());
         assert_eq!(self.body.size_hint().exact(), Some(0));
-        assert_eq!(self.now(), Some(None));
+        assert_eq!(self.now(), Poll::Ready(None));
     }
 }
 

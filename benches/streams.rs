@@ -1,7 +1,7 @@
 //! What an open stream costs: memory for as long as it is open, and time for each of its frames.
 //!
-//! `bytes a stream` is what 10,000 silent event streams hold in this crate, the evidence of who opened
-//! them included, and without it. `frame/*` is one frame through the layer's body, beside the same body bare.
+//! `bytes a stream` is what each of 10,000 silent event streams holds in this crate: beside the
+//! `AuthContext` (as long as its token), which a handler often keeps anyway, and with it. `frame/*` is one frame through the layer's body, beside the same body bare.
 
 #![allow(
     missing_docs,
@@ -63,6 +63,13 @@ fn authenticator(issuer: &TestIssuer, close: bool) -> Authenticator {
         .unwrap()
 }
 
+fn request(header: &HeaderValue) -> Request<Empty<Bytes>> {
+    let request = Request::post("/mcp")
+        .header("host", "mcp.example.com")
+        .header("authorization", header);
+    request.body(Empty::new()).unwrap()
+}
+
 /// A response that goes on.
 fn open(
     auth: &Authenticator,
@@ -74,17 +81,13 @@ fn open(
         ready(Ok::<_, Infallible>(response.body(events).unwrap()))
     });
     let mut service = McpAuthLayer::new(auth.clone()).layer(service);
-    let request = Request::post("/mcp")
-        .header("host", "mcp.example.com")
-        .header("authorization", header);
-    let answer = service
-        .call(request.body(Empty::new()).unwrap())
-        .now_or_never();
+    let answer = service.call(request(header)).now_or_never();
     answer.unwrap().unwrap().into_body()
 }
 
-/// Bytes held for each of many silent streams, beyond the list they stand in.
-fn held(auth: &Authenticator, header: &HeaderValue) -> i64 {
+/// Bytes held for each of many silent streams, beyond the list they stand in, and of each
+/// `AuthContext`.
+fn held(auth: &Authenticator, header: &HeaderValue) -> [i64; 2] {
     let mut streams = Vec::with_capacity(usize::try_from(STREAMS).unwrap());
     let counted = measure(|| {
         for _ in 0..STREAMS {
@@ -93,7 +96,14 @@ fn held(auth: &Authenticator, header: &HeaderValue) -> i64 {
             streams.push(body);
         }
     });
-    counted.bytes_current / i64::try_from(STREAMS).unwrap()
+    let parts = request(header).into_parts().0;
+    let mut context = None;
+    let evidence = measure(|| context = auth.authenticate(&parts).now_or_never());
+    assert!(context.is_some_and(|context| context.is_ok()));
+    [
+        counted.bytes_current / i64::try_from(STREAMS).unwrap(),
+        evidence.bytes_current,
+    ]
 }
 
 fn streams(criterion: &mut Criterion) {
@@ -108,8 +118,9 @@ fn streams(criterion: &mut Criterion) {
     }
     let token = issuer.token(RESOURCE).expires_in(80_000).sign();
     let header = HeaderValue::try_from(format!("Bearer {token}")).unwrap();
-    let (with, without) = (held(&leased, &header), held(&bare, &header));
-    println!("bytes a stream: {with} leased, {without} not");
+    let ([with, evidence], [not, _]) = (held(&leased, &header), held(&bare, &header));
+    let beside = with - evidence;
+    println!("bytes a stream: {beside} leased, {with} with its AuthContext; {not} not leased");
     for (name, auth) in [("frame/leased", &leased), ("frame/not", &bare)] {
         let mut body = open(auth, Events::Endless, &header);
         criterion.bench_function(name, |bencher| {

@@ -235,6 +235,14 @@ mod tests {
         check::<ResponseBody<Full<Bytes>>>();
     }
 
+    #[test]
+    fn mcp_20_ten_thousand_open_streams_are_a_few_megabytes() {
+        assert!(size_of::<Lease>() <= 512, "{}", size_of::<Lease>());
+        // The body itself, too: it moves with every response.
+        let more = size_of::<ResponseBody<Full<Bytes>>>() - size_of::<Full<Bytes>>();
+        assert!(more <= 48, "{more}");
+    }
+
     #[tokio::test]
     async fn own_bytes_are_the_whole_body() {
         let body = ResponseBody::<Full<Bytes>>::own(Bytes::from_static(b"no"));

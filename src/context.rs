@@ -1,13 +1,19 @@
 //! What a request carries once it has been let in.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use crate::authenticator::UsedToken;
+use crate::clock::UnixTime;
 use crate::enrich::Enrichment;
 use crate::ident::OrganizationId;
+use crate::operation::Operation;
 use crate::policy::Permitted;
 use crate::principal::{Principal, PrincipalKey};
+use crate::rejection::Rejection;
 use crate::scope::ScopeSet;
+use crate::step_up::StepUp;
+use crate::tool::{Subject, ToolRules};
 
 pub use crate::method::AuthMethod;
 
@@ -32,43 +38,116 @@ pub use crate::method::AuthMethod;
 pub struct AuthContext(Arc<Grant>);
 
 struct Grant {
-    principal: Principal,
-    organization: OrganizationId,
-    method: AuthMethod,
-    permitted: Option<Permitted>,
-    enrichment: Option<Enrichment>,
+    admitted: Admitted,
+    operations: Option<Arc<Operations>>,
+    /// What a handler asks of the client after all.
+    step_up: OnceLock<StepUp>,
+}
+
+/// A party that has passed every check.
+pub(crate) struct Admitted {
+    pub(crate) principal: Principal,
+    pub(crate) organization: OrganizationId,
+    pub(crate) method: AuthMethod,
+    pub(crate) permitted: Option<Permitted>,
+    pub(crate) enrichment: Option<Enrichment>,
+    /// The API token that was presented, as it was then.
+    pub(crate) token: Option<UsedToken>,
+    pub(crate) at: UnixTime,
+}
+
+/// What operations need on this server, and the scopes it knows.
+#[derive(Debug)]
+pub(crate) struct Operations {
+    pub(crate) rules: ToolRules,
+    pub(crate) known: ScopeSet,
 }
 
 impl AuthContext {
     /// The one constructor: called after proof, with what the proof is about.
-    pub(crate) fn grant(
-        principal: Principal,
-        organization: OrganizationId,
-        method: AuthMethod,
-        permitted: Option<Permitted>,
-        enrichment: Option<Enrichment>,
-    ) -> Self {
+    pub(crate) fn grant(admitted: Admitted, operations: Option<Arc<Operations>>) -> Self {
         Self(Arc::new(Grant {
-            principal,
-            organization,
-            method,
-            permitted,
-            enrichment,
+            admitted,
+            operations,
+            step_up: OnceLock::new(),
         }))
+    }
+
+    /// The party, as rules see it.
+    pub(crate) fn subject<'a>(&'a self, known: &'a ScopeSet, now: UnixTime) -> Subject<'a> {
+        let admitted = &self.0.admitted;
+        Subject {
+            principal: &admitted.principal,
+            method: admitted.method,
+            permitted: admitted.permitted.as_ref(),
+            enrichment: admitted.enrichment.as_ref(),
+            known,
+            now,
+        }
+    }
+
+    /// The API token that was presented, as it was then.
+    pub(crate) fn token(&self) -> Option<&UsedToken> {
+        self.0.admitted.token.as_ref()
+    }
+
+    /// Whose sessions are this party's.
+    pub(crate) fn owner(&self) -> (&Principal, &OrganizationId) {
+        (self.principal(), self.organization())
+    }
+
+    /// A refusal of this party, for the audit record.
+    pub(crate) fn refused(&self, rejection: Rejection) -> Rejection {
+        let admitted = &self.0.admitted;
+        rejection.about(
+            admitted.principal.clone(),
+            admitted.organization.clone(),
+            admitted.method,
+        )
+    }
+
+    /// Whether the party may call this tool, as far as that is known without the arguments of a
+    /// call: for hiding tools from a list. Always true on a server without
+    /// [tool rules](crate::ToolRules). A tool that only needs a fresher login is not hidden, because
+    /// the client can get one.
+    #[must_use]
+    pub fn may_call(&self, tool: &str) -> bool {
+        self.may(Operation::new("tools/call", Some(tool)))
+    }
+
+    /// Whether the party may ask for this operation: [`may_call`](Self::may_call) for prompts,
+    /// resources and methods too.
+    #[must_use]
+    pub fn may(&self, operation: Operation<'_>) -> bool {
+        let Some(operations) = &self.0.operations else {
+            return true;
+        };
+        let subject = self.subject(&operations.known, self.0.admitted.at);
+        operations.rules.visible(operation, &subject)
+    }
+
+    /// Asks the client to come back with more: the layer answers with a challenge, whatever the
+    /// handler responds, if the response has not been sent yet. The first call counts.
+    pub fn step_up(&self, step_up: StepUp) {
+        let _ = self.0.step_up.set(step_up);
+    }
+
+    pub(crate) fn asked_step_up(&self) -> Option<&StepUp> {
+        self.0.step_up.get()
     }
 
     /// What the organization's policy still says about operations: its groups and sites. `None` on
     /// a server without policies.
     #[must_use]
     pub fn permitted(&self) -> Option<&Permitted> {
-        self.0.permitted.as_ref()
+        self.0.admitted.permitted.as_ref()
     }
 
     /// What the server's own directory knows of the principal; `None` without an enricher, or if
     /// an optional one did not answer.
     #[must_use]
     pub fn enrichment(&self) -> Option<&Enrichment> {
-        self.0.enrichment.as_ref()
+        self.0.admitted.enrichment.as_ref()
     }
 
     /// A typed value the enricher added: your own profile type, say.
@@ -80,26 +159,26 @@ impl AuthContext {
     /// Who is asking.
     #[must_use]
     pub fn principal(&self) -> &Principal {
-        &self.0.principal
+        &self.0.admitted.principal
     }
 
     /// The organization whose rules apply. A server whose issuers name no organization has one
     /// implicit organization, [`OrganizationId::implicit`].
     #[must_use]
     pub fn organization(&self) -> &OrganizationId {
-        &self.0.organization
+        &self.0.admitted.organization
     }
 
     /// How they authenticated.
     #[must_use]
     pub fn method(&self) -> AuthMethod {
-        self.0.method
+        self.0.admitted.method
     }
 
     /// The scopes granted to the credential.
     #[must_use]
     pub fn scopes(&self) -> &ScopeSet {
-        self.0.principal.scopes()
+        self.principal().scopes()
     }
 
     /// Whether this scope was granted.
@@ -111,16 +190,16 @@ impl AuthContext {
     /// A name for the principal that is the same for every token of theirs; bind state to it.
     #[must_use]
     pub fn key(&self) -> PrincipalKey {
-        self.0.principal.key()
+        self.principal().key()
     }
 }
 
 impl fmt::Debug for AuthContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AuthContext")
-            .field("principal", &self.0.principal)
-            .field("organization", &self.0.organization)
-            .field("method", &self.0.method)
+            .field("principal", &self.0.admitted.principal)
+            .field("organization", &self.0.admitted.organization)
+            .field("method", &self.0.admitted.method)
             .finish()
     }
 }

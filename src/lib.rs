@@ -130,6 +130,7 @@
 //! | policy; beyond it while the store fails | 30 s; 5 min | fixed |
 //! | user facts; beyond it while the directory fails | 30 s; 5 min | fixed |
 //! | one read: token record or `verify`; policy or user facts | 500 ms; 2 s | fixed |
+//! | an open stream is looked at again | every 60 s, and at every change | on or off |
 //! | records, foreign tokens, policies, user facts held; as many unknown keys beside each | 50,000; 50,000; 100,000; 50,000 | fixed |
 //! | failed API tokens, per address (IPv6 /64) | 20 at once, 20 a minute | or off |
 //! | failed API tokens, per id and address | 5 at once, 5 a minute | or off |
@@ -161,10 +162,6 @@ pub mod profile;
 pub mod rejection;
 pub mod resource;
 // Rank 2, wire.
-#[cfg_attr(
-    not(test),
-    expect(dead_code, unused_imports, reason = "nothing asks for operations yet")
-)]
 mod rpc;
 mod wire;
 // Rank 3, ports and machinery.
@@ -174,6 +171,7 @@ pub mod enrich;
 pub mod fetch;
 mod jose;
 mod session;
+mod signal;
 pub mod throttle;
 // Rank 4, verifiers.
 pub mod api_token;
@@ -182,6 +180,7 @@ mod oauth;
 pub mod authenticator;
 pub mod context;
 pub mod policy;
+mod step_up;
 pub mod tool;
 // Rank 6, response.
 mod response;
@@ -212,7 +211,7 @@ pub use error::{BackendError, ConfigError};
 #[doc(inline)]
 pub use issuer::{Freshness, Issuer};
 #[doc(inline)]
-pub use middleware::auth::{AuthenticateLayer, McpAuthLayer};
+pub use middleware::auth::{AuthenticateLayer, AuthorizeToolLayer, McpAuthLayer};
 #[doc(inline)]
 pub use middleware::{OriginLayer, ResourceMetadataLayer};
 #[doc(inline)]
@@ -227,6 +226,8 @@ pub use rejection::{Reason, Rejection};
 pub use resource::{ProtectedResource, Resource};
 #[doc(inline)]
 pub use scope::ScopeSet;
+#[doc(inline)]
+pub use step_up::StepUp;
 #[doc(inline)]
 pub use tool::ToolRules;
 

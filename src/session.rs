@@ -38,7 +38,7 @@ impl Sessions {
     /// The id as the client gets it: the inner service's, a dot, and the seal.
     pub(crate) fn seal(&self, id: &HeaderValue, owner: Owner<'_>) -> Option<HeaderValue> {
         let id = id.as_bytes();
-        let hash = self.with_parts(id, owner, |parts| self.0.of(parts));
+        let hash = with_parts(id, owner, |parts| self.0.of(parts));
         let mut sealed = Vec::with_capacity(id.len() + 1 + SEAL_TEXT);
         sealed.extend_from_slice(id);
         sealed.push(b'.');
@@ -50,25 +50,25 @@ impl Sessions {
     pub(crate) fn open(&self, sealed: &HeaderValue, owner: Owner<'_>) -> Option<HeaderValue> {
         let (id, seal) = split(sealed.as_bytes())?;
         let claimed = URL_SAFE_NO_PAD.decode(seal).ok()?;
-        let good = self.with_parts(id, owner, |parts| self.0.begins_with(&claimed, parts));
+        let good = with_parts(id, owner, |parts| self.0.begins_with(&claimed, parts));
         good.then(|| HeaderValue::from_bytes(id).ok()).flatten()
     }
+}
 
-    /// The same person at another client is another party: neither may read what the other's
-    /// session answers.
-    fn with_parts<T>(&self, id: &[u8], owner: Owner<'_>, hash: impl FnOnce(&[&[u8]]) -> T) -> T {
-        let Some((principal, organization)) = owner else {
-            return hash(&[id]);
-        };
-        let key = principal.key();
-        let client = principal.client().map_or("", |client| client.as_str());
-        hash(&[
-            id,
-            key.as_str().as_bytes(),
-            client.as_bytes(),
-            organization.as_str().as_bytes(),
-        ])
-    }
+/// The same person at another client is another party: neither may read what the other's
+/// session answers.
+fn with_parts<T>(id: &[u8], owner: Owner<'_>, hash: impl FnOnce(&[&[u8]]) -> T) -> T {
+    let Some((principal, organization)) = owner else {
+        return hash(&[id]);
+    };
+    let key = principal.key();
+    let client = principal.client().map_or("", |client| client.as_str());
+    hash(&[
+        id,
+        key.as_str().as_bytes(),
+        client.as_bytes(),
+        organization.as_str().as_bytes(),
+    ])
 }
 
 fn split(sealed: &[u8]) -> Option<(&[u8], &[u8])> {

@@ -10,6 +10,7 @@
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
+use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -19,7 +20,8 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{Request, Response};
-use http_body_util::Empty;
+use http_body::{Body, Frame};
+use http_body_util::{BodyExt, Empty};
 use tower::{Layer, Service};
 use tower_mcp_auth::api_token::{ApiTokens, MemoryStore, NewToken, Peppers};
 use tower_mcp_auth::ident::OrganizationId;
@@ -36,7 +38,7 @@ struct Bare;
 #[derive(Clone)]
 struct Entry(#[expect(dead_code, reason = "it only takes room")] u64);
 
-impl Service<Request<()>> for Bare {
+impl<B> Service<Request<B>> for Bare {
     type Response = Response<Empty<Bytes>>;
     type Error = Infallible;
     type Future = Ready<Result<Self::Response, Infallible>>;
@@ -45,25 +47,25 @@ impl Service<Request<()>> for Bare {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, mut request: Request<()>) -> Self::Future {
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
         request.extensions_mut().insert(Entry(1));
         drop(request);
         ready(Ok(Response::new(Empty::new())))
     }
 }
 
-fn request(authorization: &str) -> Request<()> {
+fn request(authorization: &str) -> Request<Empty<Bytes>> {
     Request::post("/mcp")
         .header("host", "mcp.example.com")
         .header("authorization", authorization)
-        .body(())
+        .body(Empty::new())
         .unwrap()
 }
 
 /// Allocations of a call whose answer is known: it must not have to wait.
 fn allocations<S>(service: &mut S, authorization: &str) -> u64
 where
-    S: Service<Request<()>, Error = Infallible>,
+    S: Service<Request<Empty<Bytes>>, Error = Infallible>,
 {
     let request = request(authorization);
     let mut let_in = false;
@@ -113,4 +115,45 @@ async fn a_warm_api_token_costs_at_most_three_allocations_and_no_await() {
         println!("{ours} for {authorization:.6}");
         assert!(ours <= most, "{ours} allocations for {authorization:.6}");
     }
+}
+
+/// An event stream that always has one more event.
+struct Endless;
+
+impl Body for Endless {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"data: 1\n\n")))))
+    }
+}
+
+#[tokio::test]
+async fn mcp_22_a_frame_of_a_stream_passes_without_an_allocation() {
+    let issuer = TestIssuer::builder().in_process();
+    let auth =
+        Authenticator::builder(ProtectedResource::new(RESOURCE).issuer(Issuer::new(issuer.url())))
+            .fetch(issuer.fetch())
+            .build()
+            .unwrap();
+    let token = issuer.token(RESOURCE).sign();
+    let service = tower::service_fn(|_: Request<_>| {
+        let response = Response::builder().header("content-type", "text/event-stream");
+        ready(Ok::<_, Infallible>(response.body(Endless).unwrap()))
+    });
+    let mut service = McpAuthLayer::new(auth).layer(service);
+    let response = service.call(request(&format!("Bearer {token}"))).await;
+    let mut body = response.unwrap().into_body();
+    assert!(body.size_hint().exact().is_none() && !body.is_end_stream());
+    let mut passed = 0;
+    let counted = measure(|| {
+        for _ in 0..1000 {
+            passed += usize::from(body.frame().now_or_never().is_some());
+        }
+    });
+    assert_eq!((passed, counted.count_total), (1000, 0));
 }

@@ -8,9 +8,7 @@ use http_body_util::Empty;
 
 pub(crate) const RESOURCE: &str = "https://mcp.example.com/mcp";
 
-pub(crate) async fn echo(
-    request: Request<Empty<Bytes>>,
-) -> Result<Response<Empty<Bytes>>, Infallible> {
+pub(crate) async fn echo<B>(request: Request<B>) -> Result<Response<B>, Infallible> {
     Ok(Response::new(request.into_body()))
 }
 

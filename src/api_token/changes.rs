@@ -1,7 +1,9 @@
 //! News of written tokens, so that whoever remembers one can forget it at once.
 
-use std::sync::Arc;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::broadcast::{self, error::RecvError, error::TryRecvError};
 
@@ -51,30 +53,82 @@ impl TokenChanges {
     }
 }
 
-/// Where the news come from.
-#[derive(Clone, Debug)]
-pub(crate) struct Announcer(broadcast::Sender<TokenId>, Arc<AtomicU64>);
+type Listener = dyn Fn(&TokenId) + Send + Sync;
+
+/// Where the news come from. Cloning shares it.
+#[derive(Clone)]
+pub(crate) struct Announcer(Arc<Inner>);
+
+struct Inner {
+    sender: broadcast::Sender<TokenId>,
+    count: AtomicU64,
+    listeners: Mutex<Vec<Weak<Listener>>>,
+}
 
 impl Announcer {
     pub(crate) fn new() -> Self {
-        Self(broadcast::Sender::new(CAPACITY), Arc::default())
+        Self(Arc::new(Inner {
+            sender: broadcast::Sender::new(CAPACITY),
+            count: AtomicU64::new(0),
+            listeners: Mutex::default(),
+        }))
     }
 
     pub(crate) fn announce(&self, id: TokenId) {
         // The only error is that nobody listens.
-        let _heard = self.0.send(id);
+        let _heard = self.0.sender.send(id);
         // After the news is out: whoever sees the new count finds it.
-        self.1.fetch_add(1, Ordering::AcqRel);
+        self.0.count.fetch_add(1, Ordering::AcqRel);
+        // Copied, so that a listener may add another one. Last, so that whoever is called finds the
+        // count raised.
+        let living: Vec<_> = self.listeners().iter().filter_map(Weak::upgrade).collect();
+        for listener in living {
+            // A write must not fail for a fault of its audience.
+            let _ = catch_unwind(AssertUnwindSafe(|| listener(&id)));
+        }
     }
 
     pub(crate) fn count(&self) -> u64 {
-        self.1.load(Ordering::Acquire)
+        self.0.count.load(Ordering::Acquire)
     }
 
     pub(crate) fn subscribe(&self) -> TokenChanges {
-        TokenChanges(self.0.subscribe())
+        TokenChanges(self.0.sender.subscribe())
+    }
+
+    /// Calls `listener` after every write and before the write returns, until the returned value is
+    /// dropped.
+    pub(crate) fn on_change(
+        &self,
+        listener: impl Fn(&TokenId) + Send + Sync + 'static,
+    ) -> TokenListener {
+        let listener: Arc<Listener> = Arc::new(listener);
+        let mut listeners = self.listeners();
+        listeners.retain(|known| known.strong_count() > 0);
+        listeners.push(Arc::downgrade(&listener));
+        TokenListener(listener)
+    }
+
+    fn listeners(&self) -> MutexGuard<'_, Vec<Weak<Listener>>> {
+        self.0
+            .listeners
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+impl fmt::Debug for Announcer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Announcer")
+            .field("count", &self.count())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Keeps a listener of [`Announcer::on_change`] alive.
+pub(crate) struct TokenListener(
+    #[expect(dead_code, reason = "held for its drop alone")] Arc<Listener>,
+);
 
 #[cfg(test)]
 mod tests {
@@ -98,5 +152,21 @@ mod tests {
         assert_eq!(changes.try_next(), Some(TokenChange::Token(id)));
         drop(announcer);
         assert_eq!(changes.next().await, None);
+    }
+
+    #[test]
+    fn a_listener_is_called_before_a_write_returns_and_not_after_its_drop() {
+        let announcer = Announcer::new();
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let (into, from) = (heard.clone(), announcer.clone());
+        let listener =
+            announcer.on_change(move |id| into.lock().unwrap().push((*id, from.count())));
+        let _panics = announcer.on_change(|_| panic!("a fault of the audience"));
+        let id = random_id().unwrap();
+        announcer.announce(id);
+        assert_eq!(*heard.lock().unwrap(), [(id, 1)]);
+        drop(listener);
+        announcer.announce(id);
+        assert_eq!((heard.lock().unwrap().len(), announcer.count()), (1, 2));
     }
 }

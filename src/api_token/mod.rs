@@ -102,7 +102,8 @@ use changes::Announcer;
 use store::DynApiTokenStore;
 use verify::{Presentation, verify};
 
-pub(crate) use verify::TokenFault;
+pub(crate) use changes::TokenListener;
+pub(crate) use verify::{SecretAge, TokenFault};
 
 /// The tokens of a server: a store, the peppers, and the rules they are issued by.
 ///
@@ -267,6 +268,14 @@ impl ApiTokens {
         self.changes.count()
     }
 
+    /// Calls `listener` after every write, before it returns.
+    pub(crate) fn on_change(
+        &self,
+        listener: impl Fn(&TokenId) + Send + Sync + 'static,
+    ) -> TokenListener {
+        self.changes.on_change(listener)
+    }
+
     /// Judges a presented token against what [`find`](Self::find) found. `email` is the user
     /// part of `Basic`, or `None` for `Bearer`.
     pub(crate) fn judge(
@@ -275,7 +284,7 @@ impl ApiTokens {
         presented: &PresentedToken<'_>,
         email: Option<&str>,
         now: UnixTime,
-    ) -> Result<(), TokenFault> {
+    ) -> Result<SecretAge, TokenFault> {
         let presentation = Presentation {
             email,
             local_part: self.settings.local_part,

@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use super::email::Email;
 use super::format::{TokenId, TokenKind};
 use super::pepper::{PepperId, Verifier};
+use super::verify::SecretAge;
 use crate::clock::UnixTime;
 use crate::ident::{OrganizationId, Subject, TenantId};
 use crate::scope::ScopeSet;
@@ -73,6 +74,47 @@ pub struct TokenRecord {
 }
 
 impl TokenRecord {
+    /// Until when one of its secrets serves; `None` if it has no such secret.
+    pub(crate) fn ends_at(&self, age: SecretAge) -> Option<UnixTime> {
+        match (age, &self.previous) {
+            (SecretAge::Current, _) => Some(self.expires_at),
+            (SecretAge::Previous, Some(previous)) => {
+                Some(previous.valid_until.min(self.expires_at))
+            }
+            (SecretAge::Previous, None) => None,
+        }
+    }
+
+    /// Until when the secret serves that this token was presented with when it was as in `before`.
+    /// `None` if it does not any more: the token is revoked, expired or another, its owner is
+    /// inactive, or the secret was rolled away.
+    pub(crate) fn still_serves(
+        &self,
+        before: &Self,
+        age: SecretAge,
+        now: UnixTime,
+    ) -> Option<UnixTime> {
+        let secret = match age {
+            SecretAge::Current => &before.current,
+            SecretAge::Previous => &before.previous.as_ref()?.sealed,
+        };
+        let is_previous = |previous: &Previous| previous.sealed == *secret;
+        let until = if self.current == *secret {
+            self.ends_at(SecretAge::Current)
+        } else {
+            self.previous
+                .as_ref()
+                .filter(|previous| is_previous(previous))?;
+            self.ends_at(SecretAge::Previous)
+        };
+        let same = self.id == before.id
+            && self.kind == before.kind
+            && self.organization == before.organization
+            && self.owner.subject == before.owner.subject;
+        let alive = same && self.revoked_at.is_none() && self.owner_active;
+        until.filter(|until| alive && now < *until)
+    }
+
     /// The public id.
     #[must_use]
     pub fn id(&self) -> &TokenId {

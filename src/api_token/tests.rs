@@ -35,7 +35,9 @@ async fn present(tokens: &ApiTokens, text: &str) -> Result<(), TokenFault> {
     let presented = tokens.format().parse(text).unwrap();
     let record = tokens.find(presented.id()).await.unwrap();
     let email = (presented.kind() == TokenKind::Personal).then_some("ada@x.io");
-    tokens.judge(record.as_ref(), &presented, email, tokens.now())
+    tokens
+        .judge(record.as_ref(), &presented, email, tokens.now())
+        .map(drop)
 }
 
 async fn problems_of(tokens: &ApiTokens, new: NewToken) -> Vec<Problem> {

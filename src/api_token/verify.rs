@@ -31,6 +31,14 @@ pub(crate) enum TokenFault {
     OwnerInactive,
 }
 
+/// Which of a token's secrets was presented.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SecretAge {
+    Current,
+    /// The one before the last roll, which still counts for a while.
+    Previous,
+}
+
 /// How a token was presented.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Presentation<'a> {
@@ -56,8 +64,9 @@ pub(crate) fn verify(
     peppers: &Peppers,
     now: UnixTime,
     presentation: Presentation<'_>,
-) -> Result<(), TokenFault> {
-    let secret = secret_matches(record, presented, peppers, now);
+) -> Result<SecretAge, TokenFault> {
+    let age = matching_secret(record, presented, peppers, now);
+    let secret = age.is_some();
     let email = email_matches(record, presented.kind(), presentation);
     let Some(record) = record else {
         return Err(TokenFault::Unknown);
@@ -75,7 +84,7 @@ pub(crate) fn verify(
     ];
     match faults.into_iter().find(|(present, _)| *present) {
         Some((_, fault)) => Err(fault),
-        None => Ok(()),
+        None => age.ok_or(TokenFault::WrongSecret),
     }
 }
 
@@ -86,6 +95,15 @@ pub(crate) fn secret_matches(
     peppers: &Peppers,
     now: UnixTime,
 ) -> bool {
+    matching_secret(record, presented, peppers, now).is_some()
+}
+
+fn matching_secret(
+    record: Option<&TokenRecord>,
+    presented: &PresentedToken<'_>,
+    peppers: &Peppers,
+    now: UnixTime,
+) -> Option<SecretAge> {
     let current = record.map(|record| &record.current);
     let previous = record.and_then(|record| record.previous.as_ref());
     let overlaps = previous.is_some_and(|previous| now < previous.valid_until);
@@ -99,7 +117,16 @@ pub(crate) fn secret_matches(
     // is found out whatever it answers.
     let same = record
         .is_some_and(|record| record.id == *presented.id() && record.kind == presented.kind());
-    ((by_current | (by_previous & flag(overlaps))) & flag(same)).into()
+    let by_previous = by_previous & flag(overlaps);
+    if !bool::from((by_current | by_previous) & flag(same)) {
+        return None;
+    }
+    // Only who has a right secret gets here.
+    Some(if by_current.into() {
+        SecretAge::Current
+    } else {
+        SecretAge::Previous
+    })
 }
 
 fn sealed_matches(

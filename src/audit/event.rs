@@ -41,6 +41,9 @@ pub enum AuditEvent {
     /// Credentials were revoked through [`AuthHandle`](crate::authenticator::AuthHandle);
     /// [`AuditRecord::revocation`](super::AuditRecord::revocation) says which.
     RevocationApplied,
+    /// A response that was still going on was ended, because its request would not be let in any
+    /// more.
+    StreamEnded,
     /// Records were lost before this one; [`AuditRecord::dropped`](super::AuditRecord::dropped) says how many.
     AuditDropped,
 }
@@ -52,7 +55,7 @@ impl AuditEvent {
     /// # use tower_mcp_auth::audit::AuditEvent;
     /// assert!(AuditEvent::ALL.iter().all(|event| event.name().contains('.')));
     /// ```
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::AuthOk,
         Self::AuthFail,
         Self::AuthDenied,
@@ -66,6 +69,7 @@ impl AuditEvent {
         Self::TokenFailing,
         Self::PolicyChanged,
         Self::RevocationApplied,
+        Self::StreamEnded,
         Self::AuditDropped,
     ];
 
@@ -91,6 +95,7 @@ impl AuditEvent {
             Self::TokenFailing => "token.failing",
             Self::PolicyChanged => "policy.changed",
             Self::RevocationApplied => "revocation.applied",
+            Self::StreamEnded => "stream.ended",
             Self::AuditDropped => "audit.dropped",
         }
     }
@@ -108,9 +113,11 @@ impl AuditEvent {
     pub(super) fn outcome(self) -> AuditOutcome {
         match self {
             Self::AuthOk => AuditOutcome::Allowed,
-            Self::AuthFail | Self::AuthDenied | Self::AuthThrottled | Self::TokenFailing => {
-                AuditOutcome::Refused
-            }
+            Self::AuthFail
+            | Self::AuthDenied
+            | Self::AuthThrottled
+            | Self::TokenFailing
+            | Self::StreamEnded => AuditOutcome::Refused,
             Self::TokenCreated
             | Self::TokenRolled
             | Self::TokenRevoked

@@ -39,6 +39,7 @@ use std::sync::Arc;
 
 pub use event::{AuditEvent, AuditOutcome};
 pub use json_lines::JsonLinesAudit;
+pub(crate) use parts::AuditOperation;
 pub use parts::{
     AuditCredential, AuditNet, AuditPolicy, AuditPrincipal, AuditRevocation, AuditTarget,
 };

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use super::text::AuditText;
+use crate::operation::{Operation, Target};
 
 /// Who was let in, or refused after proof.
 ///
@@ -131,6 +132,12 @@ pub struct AuditTarget {
     pub method: AuditText,
     /// The path, without the query.
     pub path: AuditText,
+    /// The MCP method, such as `tools/call`, where operations are judged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mcp_method: Option<AuditText>,
+    /// The tool, prompt, resource or task it names; of a URI without the query.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mcp_name: Option<AuditText>,
 }
 
 impl AuditTarget {
@@ -149,6 +156,37 @@ impl AuditTarget {
             resource: resource.into(),
             method: method.into(),
             path: path.into(),
+            mcp_method: None,
+            mcp_name: None,
+        }
+    }
+
+    /// The same, with what the message asks to do.
+    pub(crate) fn asking(mut self, operation: Option<AuditOperation>) -> Self {
+        if let Some(operation) = operation {
+            self.mcp_method = Some(operation.method);
+            self.mcp_name = operation.name;
+        }
+        self
+    }
+}
+
+/// What a message asks to do, kept for the record.
+#[derive(Clone, Debug)]
+pub(crate) struct AuditOperation {
+    method: AuditText,
+    name: Option<AuditText>,
+}
+
+impl AuditOperation {
+    pub(crate) fn new(operation: Operation<'_>) -> Self {
+        let name = operation.target().map(|target| match target {
+            Target::Resource(uri) => uri.split(['?', '#']).next().unwrap_or_default(),
+            other => other.name(),
+        });
+        Self {
+            method: operation.method().into(),
+            name: name.map(AuditText::from),
         }
     }
 }

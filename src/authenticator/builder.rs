@@ -1,22 +1,29 @@
 //! From configuration to [`Authenticator`], with every mistake reported at once.
 
+mod examine;
+mod messages;
+
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::{Extensions, HeaderName};
+use http::Extensions;
+
+use messages::Messages;
 
 use super::foreign::{self, Foreign, Format};
+use super::issued::Issued;
 use super::options::Options;
 use super::revocation::Revocations;
 use super::rules::Rules;
 use super::sender::Senders;
-use super::tokens::{Guard, Issued, Tokens, key_header};
+use super::tokens::{Guard, Tokens};
 use super::trail::Audit;
 use super::{Authenticator, Inner, Shared};
 use crate::api_token::ApiTokens;
 use crate::api_token::foreign::{DynForeignTokens, ForeignTokens};
 use crate::clock::{Clock, SystemClock};
+use crate::context::Operations;
 use crate::enrich::{ContextEnricher, DynEnricher, EnrichmentMode};
 use crate::error::{ConfigError, Problems};
 use crate::fetch::{DynFetch, Fetch};
@@ -25,12 +32,8 @@ use crate::oauth::jwt::{Trust, TrustedIssuer};
 use crate::oauth::keys::KeySource;
 use crate::policy::{ClientPattern, DynPolicyStore, PolicyStore, TrustedProxies};
 use crate::resource::{ProtectedResource, Resource};
-use crate::scope::ScopeSet;
+use crate::signal::Signal;
 use crate::throttle::{Throttle, ThrottleSettings};
-
-/// The bounds of `max_credential_bytes`: below, real tokens are cut off; above, servers in front
-/// refuse the header anyway.
-const CREDENTIAL_BYTES: std::ops::RangeInclusive<usize> = 1024..=16 * 1024;
 
 /// Configures an [`Authenticator`]. Nothing is checked before [`build`](Self::build).
 pub struct AuthenticatorBuilder {
@@ -38,6 +41,7 @@ pub struct AuthenticatorBuilder {
     required_scopes: Vec<String>,
     credential_limit: usize,
     forward_credential: bool,
+    close_streams: bool,
     clock: Arc<dyn Clock>,
     fetch: Option<DynFetch>,
     tokens: Option<ApiTokens>,
@@ -50,6 +54,7 @@ pub struct AuthenticatorBuilder {
     enricher: Option<(DynEnricher, EnrichmentMode)>,
     senders: Senders,
     pub(super) options: Options,
+    messages: Messages,
 }
 
 impl AuthenticatorBuilder {
@@ -59,6 +64,7 @@ impl AuthenticatorBuilder {
             required_scopes: Vec::new(),
             credential_limit: 8 * 1024,
             forward_credential: false,
+            close_streams: true,
             clock: Arc::new(SystemClock::new()),
             fetch: None,
             tokens: None,
@@ -71,6 +77,7 @@ impl AuthenticatorBuilder {
             enricher: None,
             senders: Senders::default(),
             options: Options::default(),
+            messages: Messages::default(),
         }
     }
 
@@ -116,6 +123,18 @@ impl AuthenticatorBuilder {
     #[must_use]
     pub fn insecure_forward_credential(mut self) -> Self {
         self.forward_credential = true;
+        self
+    }
+
+    /// Whether event streams and gRPC responses end with the credential that opened them: at its
+    /// expiry plus the leeway, on a revocation, and on a policy that no longer lets its holder in
+    /// ([how](crate::middleware::auth#open-streams)). Default: `true`.
+    ///
+    /// With `false` a stream is judged once, when it is opened: whoever has opened one keeps reading
+    /// after logout, dismissal and revocation, for as long as the connection lasts.
+    #[must_use]
+    pub fn close_streams(mut self, close: bool) -> Self {
+        self.close_streams = close;
         self
     }
 
@@ -237,6 +256,7 @@ impl AuthenticatorBuilder {
         self.options.examine_audit(&mut problems);
         let basic_challenge = self.options.examine_realm(has_tokens, &mut problems);
         let fetch = self.examine_fetch(&mut problems);
+        let sessions = self.messages.examine(&mut problems);
         if let Err(algorithm) = known_answers() {
             problems.add(
                 "crypto provider",
@@ -245,7 +265,10 @@ impl AuthenticatorBuilder {
             );
         }
         let (resource, fetch): (Resource, DynFetch) = problems.or(resource.zip(fetch))?;
-        let known_scopes = resource.baseline_scopes().union(&required_scopes);
+        let mut known_scopes = resource.baseline_scopes().union(&required_scopes);
+        if let Some(rules) = &self.messages.tools {
+            known_scopes = known_scopes.union(&rules.scopes());
+        }
         let trusted = self
             .resource
             .issuers
@@ -269,10 +292,11 @@ impl AuthenticatorBuilder {
                 &self.clock,
             )
         });
+        let signal = Arc::new(Signal::new());
         let tokens = (self.tokens.is_some() || marker.is_some()).then(|| Tokens {
             issued: self
                 .tokens
-                .map(|tokens| Issued::new(tokens, self.clock.clone())),
+                .map(|tokens| Issued::new(tokens, self.clock.clone(), &signal)),
             foreign: marker.map(|marker| Foreign::new(self.foreign, marker, self.clock.clone())),
             guard: Guard(Throttle::new(&self.throttle, self.clock.clone())),
             header: api_key_header,
@@ -283,9 +307,17 @@ impl AuthenticatorBuilder {
             required_scopes,
             credential_limit: self.credential_limit,
             forward_credential: self.forward_credential,
+            operations: self.messages.tools.map(|rules| {
+                Arc::new(Operations {
+                    rules,
+                    known: known_scopes,
+                })
+            }),
+            challenge_scopes: self.messages.challenge_scopes,
             shared: Arc::new(Shared {
+                sessions,
                 tokens,
-                rules: Rules::new(self.policies, self.enricher, &self.clock),
+                rules: Rules::new(self.policies, self.enricher, &self.clock, &signal),
                 revocations: Revocations::default(),
                 senders: self.senders,
                 supported_clients: self.supported_clients,
@@ -293,64 +325,10 @@ impl AuthenticatorBuilder {
                 basic_challenge,
                 audit,
                 clock: self.clock,
+                close_streams: self.close_streams,
+                signal,
             }),
         })))
-    }
-
-    fn examine_scopes(&self, problems: &mut Problems) -> ScopeSet {
-        let mut words = Vec::new();
-        for scope in &self.required_scopes {
-            if ScopeSet::from_words([scope]).is_some() {
-                words.push(scope);
-            } else {
-                problems.add(
-                    "require_scopes",
-                    scope,
-                    "not a scope: one word of printable ASCII without quote and backslash (RFC 6749 §3.3)",
-                );
-            }
-        }
-        ScopeSet::from_words(words).unwrap_or_default()
-    }
-
-    fn examine_tokens(&self, problems: &mut Problems) -> Option<HeaderName> {
-        self.throttle.examine(problems);
-        for pattern in &self.supported_clients {
-            if let Some(problem) = pattern.problem() {
-                problems.add("supported_clients", pattern, problem);
-            }
-        }
-        if self.tokens.is_none() && self.foreign.is_empty() {
-            if let Some(name) = &self.api_key_header {
-                problems.add(
-                    "api_key_header",
-                    name,
-                    "there are no API tokens; call api_tokens(…) or foreign_tokens(…)",
-                );
-            }
-            return None;
-        }
-        if let Some(tokens) = &self.tokens {
-            tokens.examine(problems);
-        }
-        if self.policies.is_none() {
-            problems.add(
-                "policies",
-                "none",
-                "no organization could switch API tokens on; call policies(…), e.g. with a MemoryPolicyStore",
-            );
-        }
-        key_header(self.api_key_header.as_ref()?, problems)
-    }
-
-    fn examine_limits(&self, problems: &mut Problems) {
-        if !CREDENTIAL_BYTES.contains(&self.credential_limit) {
-            problems.add(
-                "max_credential_bytes",
-                self.credential_limit,
-                "use 1,024 to 16,384 bytes; 8,192 is the default",
-            );
-        }
     }
 
     fn examine_fetch(&self, problems: &mut Problems) -> Option<DynFetch> {

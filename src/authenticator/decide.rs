@@ -1,95 +1,24 @@
 //! The way of a request, as one function that never waits: it decides, or says what it needs.
 
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::Arc;
-
 use http::{HeaderMap, HeaderName};
 
 use super::Inner;
-use super::held::Held;
+use super::need::{Asked, Need};
 use super::sender::Sender;
-use super::tokens::Tokens;
-use crate::cache::LoadWait;
+use super::tokens::{Tokens, UsedToken};
 use crate::clock::UnixTime;
-use crate::context::AuthContext;
+use crate::context::{Admitted, AuthContext};
 use crate::enrich::Enrichment;
 use crate::ident::{ClientId, OrganizationId};
 use crate::jose::compact::is_token_shaped;
 use crate::method::AuthMethod;
 use crate::oauth::jwt::{Attempt, Outcome, validate};
-use crate::oauth::keys::FetchWait;
 use crate::policy::{Permitted, PolicySubject, evaluate, refusal, with_help};
 use crate::principal::Principal;
 use crate::rejection::{Reason, Rejection};
 use crate::secret::SecretText;
+use crate::signal::Causes;
 use crate::wire::authorization::{Presented, read};
-
-/// What a decision has waited for already.
-#[derive(Clone, Copy, Debug, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "four things to wait for")]
-pub(super) struct Waited {
-    keys: bool,
-    pub(super) record: bool,
-    pub(super) policy: bool,
-    pub(super) enrichment: bool,
-}
-
-/// When a decision is asked for, by whom, and after which waits.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Asked<'r> {
-    pub(super) sender: &'r Sender,
-    pub(super) now: UnixTime,
-    pub(super) waited: Waited,
-}
-
-/// Why there is no decision yet, or that it is no.
-pub(super) enum Need {
-    Refused(Box<Rejection>),
-    Keys(FetchWait),
-    Record(LoadWait),
-    Policy(LoadWait),
-    Enrichment(LoadWait),
-}
-
-impl From<Rejection> for Need {
-    fn from(rejection: Rejection) -> Self {
-        Self::Refused(Box::new(rejection))
-    }
-}
-
-impl From<Reason> for Need {
-    fn from(reason: Reason) -> Self {
-        Rejection::new(reason).into()
-    }
-}
-
-type Waiting = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-impl Need {
-    /// What to wait for, noted in `waited`; or the refusal.
-    pub(super) fn wait(self, waited: &mut Waited) -> Result<Waiting, Rejection> {
-        Ok(match self {
-            Self::Refused(rejection) => return Err(*rejection),
-            Self::Keys(wait) => {
-                waited.keys = true;
-                Box::pin(wait.done())
-            }
-            Self::Record(wait) => {
-                waited.record = true;
-                Box::pin(wait.done())
-            }
-            Self::Policy(wait) => {
-                waited.policy = true;
-                Box::pin(wait.done())
-            }
-            Self::Enrichment(wait) => {
-                waited.enrichment = true;
-                Box::pin(wait.done())
-            }
-        })
-    }
-}
 
 /// A credential that outlives its request's borrow, while something is waited for.
 pub(super) enum Kept {
@@ -121,8 +50,8 @@ struct Proven {
     principal: Principal,
     organization: OrganizationId,
     method: AuthMethod,
-    /// The record of an API token, whose own limits apply too.
-    token: Option<Arc<Held>>,
+    /// An API token, whose own limits apply too.
+    token: Option<UsedToken>,
 }
 
 impl Inner {
@@ -137,7 +66,9 @@ impl Inner {
     /// The one credential of a request.
     pub(super) fn present<'h>(&self, headers: &'h HeaderMap) -> Result<Presented<'h>, Rejection> {
         read(headers, self.credential_limit, self.api_key_header()).map_err(|reason| match reason {
-            Reason::MissingCredential | Reason::UnsupportedScheme => self.ask(reason),
+            Reason::MissingCredential | Reason::UnsupportedScheme => {
+                self.word(self.ask(reason), headers)
+            }
             reason => reason.into(),
         })
     }
@@ -167,16 +98,21 @@ impl Inner {
             principal,
             organization,
             method,
-            ..
+            token,
         } = proven;
         match admitted {
-            Ok((permitted, enrichment)) => Ok(AuthContext::grant(
-                principal,
-                organization,
-                method,
-                permitted,
-                enrichment,
-            )),
+            Ok((permitted, enrichment)) => {
+                let admitted = Admitted {
+                    principal,
+                    organization,
+                    method,
+                    permitted,
+                    enrichment,
+                    token,
+                    at: asked.now,
+                };
+                Ok(AuthContext::grant(admitted, self.operations.clone()))
+            }
             Err(Need::Refused(rejection)) => {
                 Err(rejection.about(principal, organization, method).into())
             }
@@ -238,6 +174,7 @@ impl Inner {
         asked: Asked<'_>,
     ) -> Result<(Option<Permitted>, Option<Enrichment>), Need> {
         let (principal, organization) = (&proven.principal, &proven.organization);
+        self.shared.revocations.observe(principal, asked.now);
         self.shared.revocations.check(principal, organization)?;
         let permitted = self.permit(proven, asked)?;
         check_networks(proven, asked.sender, permitted.as_ref())?;
@@ -245,6 +182,41 @@ impl Inner {
         let rules = &self.shared.rules;
         let enrichment = rules.enrichment(principal, organization, asked.waited)?;
         Ok((permitted, enrichment))
+    }
+
+    /// Whether a party that was let in still would be, as far as `causes` may have changed that; of
+    /// an API token that was looked at, also until when. Scopes stay with their credential.
+    pub(super) fn readmit(
+        &self,
+        context: &AuthContext,
+        causes: Causes,
+        asked: Asked<'_>,
+    ) -> Result<Option<UnixTime>, Need> {
+        let proven = Proven {
+            principal: context.principal().clone(),
+            organization: context.organization().clone(),
+            method: context.method(),
+            token: context.token().cloned(),
+        };
+        let (principal, organization) = (&proven.principal, &proven.organization);
+        self.shared.revocations.check(principal, organization)?;
+        let until = match (&proven.token, self.tokens()) {
+            (Some(used), Some(tokens)) if causes.contains(Causes::TOKEN) => {
+                tokens.still_serves(used, asked)?
+            }
+            _ => None,
+        };
+        let permitted = if causes.contains(Causes::POLICY) {
+            self.permit(&proven, asked)?
+        } else {
+            None
+        };
+        check_networks(&proven, asked.sender, permitted.as_ref())?;
+        if causes.contains(Causes::ALL) {
+            let rules = &self.shared.rules;
+            rules.enrichment(principal, organization, asked.waited)?;
+        }
+        Ok(until)
     }
 
     fn permit(&self, proven: &Proven, asked: Asked<'_>) -> Result<Option<Permitted>, Need> {
@@ -257,7 +229,10 @@ impl Inner {
         subject.issuer = Some(principal.issuer());
         subject.client = principal.client().map(ClientId::as_str);
         subject.tenant = principal.tenant();
-        subject.tenants = proven.token.as_deref().map_or(&[], |held| &*held.tenants);
+        subject.tenants = proven
+            .token
+            .as_ref()
+            .map_or(&[], |token| &*token.held.tenants);
         subject.address = asked.sender.address;
         subject.credential_issued_at = principal.issued_at();
         subject.credential_expires_at = Some(principal.expires_at());
@@ -296,7 +271,7 @@ fn every_method() -> Vec<&'static str> {
 
 /// An API token as proof. A refusal of the token itself lists what else could be sent: the same for
 /// whatever is wrong with it, since it is about the server and not about the token (T27).
-fn proven_by(held: Result<Arc<Held>, Need>) -> Result<Proven, Need> {
+fn proven_by(held: Result<UsedToken, Need>) -> Result<Proven, Need> {
     held.map(Proven::from).map_err(|need| match need {
         Need::Refused(rejection) if rejection.reason().error() == "invalid_credentials" => {
             rejection
@@ -316,7 +291,7 @@ fn check_networks(
     let Some(token) = &proven.token else {
         return Ok(());
     };
-    let networks = &token.networks;
+    let networks = &token.held.networks;
     let inside = |address| networks.iter().any(|network| network.contains(&address));
     if networks.is_empty() || sender.address.is_some_and(inside) {
         return Ok(());
@@ -330,13 +305,14 @@ fn check_networks(
     })
 }
 
-impl From<Arc<Held>> for Proven {
-    fn from(held: Arc<Held>) -> Self {
+impl From<UsedToken> for Proven {
+    fn from(token: UsedToken) -> Self {
+        let held = &token.held;
         Self {
             principal: held.principal.clone(),
             organization: held.organization.clone(),
             method: held.method,
-            token: Some(held),
+            token: Some(token),
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::decide::{Asked, Need};
 use super::held::Held;
+use super::need::{Asked, Need};
 use super::tokens::{CAPACITY, DEADLINE, FRESH, FRESH_UNKNOWN, Guard, STALE};
 use crate::api_token::foreign::{DynForeignTokens, ForeignCredential, Mark, Marked, Marker};
 use crate::api_token::{ApiTokens, Email, LocalPart, TokenKind};

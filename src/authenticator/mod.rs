@@ -5,6 +5,10 @@ mod decide;
 mod evidence;
 mod foreign;
 mod held;
+mod issued;
+mod lease;
+mod need;
+mod operations;
 mod options;
 mod revocation;
 mod rules;
@@ -25,15 +29,18 @@ use http::request::Parts;
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method};
 
 use crate::clock::Clock;
-use crate::context::AuthContext;
+use crate::context::{AuthContext, Operations};
 use crate::error::{BackendError, ConfigError, Problems};
 use crate::oauth::jwt::Trust;
 use crate::policy::ClientPattern;
 use crate::rejection::{Reason, Rejection};
 use crate::resource::{ProtectedResource, Resource};
 use crate::scope::ScopeSet;
+use crate::session::Sessions;
+use crate::signal::Signal;
 
-use decide::{Asked, Kept, Waited};
+use decide::Kept;
+use need::{Asked, Waited, settle};
 use revocation::Revocations;
 use rules::Rules;
 use sender::{Sender, Senders};
@@ -41,15 +48,15 @@ use tokens::Tokens;
 use trail::Audit;
 
 pub use builder::AuthenticatorBuilder;
+pub use operations::ChallengeScopes;
 pub use revocation::AuthHandle;
 pub(crate) use sender::Arrival;
 pub use sender::PeerAddress;
 
 pub use crate::oauth::keys::{IssuerStatus, KeyState};
 
-/// Four things can be waited for, and a second time if they change meanwhile. A request that still
-/// cannot be decided then is told to come back.
-const MOST_WAITS: usize = 8;
+pub(crate) use lease::{Lease, Opening, Verdict};
+pub(crate) use tokens::UsedToken;
 
 /// Decides who a request comes from, for one protected resource. Cloning shares it.
 ///
@@ -77,6 +84,8 @@ struct Inner {
     credential_limit: usize,
     forward_credential: bool,
     trust: Trust,
+    operations: Option<Arc<Operations>>,
+    challenge_scopes: ChallengeScopes,
     shared: Arc<Shared>,
 }
 
@@ -87,10 +96,13 @@ struct Shared {
     rules: Rules,
     revocations: Revocations,
     senders: Senders,
+    sessions: Option<Sessions>,
     supported_clients: Vec<ClientPattern>,
     disabled_is_forbidden: bool,
     basic_challenge: Option<HeaderValue>,
     audit: Option<Audit>,
+    close_streams: bool,
+    signal: Arc<Signal>,
 }
 
 /// What a decision looks at.
@@ -159,6 +171,8 @@ impl Authenticator {
             credential_limit: self.0.credential_limit,
             forward_credential: self.0.forward_credential,
             trust: Trust::new(trusted),
+            operations: self.0.operations.clone(),
+            challenge_scopes: self.0.challenge_scopes.clone(),
             shared: self.0.shared.clone(),
         })))
     }
@@ -236,7 +250,7 @@ impl Authenticator {
             Begin::Decided(decision) => decision,
             Begin::Pending(decision) => decision.await,
         };
-        self.audit(head, decision.as_ref(), None, arrival);
+        self.audit(head, decision.as_ref().map(Some), None, None, arrival);
         decision
     }
 
@@ -248,6 +262,11 @@ impl Authenticator {
 
     pub(crate) fn forwards_credential(&self) -> bool {
         self.0.forward_credential
+    }
+
+    /// The seals of session ids, unless sessions are left alone.
+    pub(crate) fn sessions(&self) -> Option<&Sessions> {
+        self.0.shared.sessions.as_ref()
     }
 
     /// The header besides `Authorization` that may carry a credential.
@@ -286,30 +305,19 @@ impl Authenticator {
             Ok(context) => return Begin::Decided(Ok(context)),
             Err(need) => need,
         };
-        let mut wait = match need.wait(&mut waited) {
+        let wait = match need.wait(&mut waited) {
             Ok(wait) => wait,
             Err(rejection) => return Begin::Decided(Err(rejection)),
         };
         let (inner, kept) = (inner.clone(), Kept::of(presented));
-        let decision = async move {
-            for _ in 0..MOST_WAITS {
-                wait.await;
-                let asked = Asked {
-                    sender: &sender,
-                    now: inner.shared.clock.now(),
-                    waited,
-                };
-                let need = match inner.attempt(kept.presented(), asked) {
-                    Ok(context) => return Ok(context),
-                    Err(need) => need,
-                };
-                wait = match need.wait(&mut waited) {
-                    Ok(wait) => wait,
-                    Err(rejection) => return Err(rejection),
-                };
-            }
-            Err(Reason::StoreUnavailable.into())
-        };
+        let decision = settle(wait, waited, move |waited| {
+            let asked = Asked {
+                sender: &sender,
+                now: inner.shared.clock.now(),
+                waited,
+            };
+            inner.attempt(kept.presented(), asked)
+        });
         let guarded = AssertUnwindSafe(decision).catch_unwind();
         let unfinished = self.unfinished(head, arrival);
         Begin::Pending(Box::pin(guarded.map(move |result| {

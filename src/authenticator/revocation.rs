@@ -12,6 +12,7 @@ use crate::clock::UnixTime;
 use crate::ident::OrganizationId;
 use crate::principal::{Principal, PrincipalKey};
 use crate::rejection::{Reason, Rejection};
+use crate::signal::Causes;
 
 /// What can be revoked as a whole: every credential of it issued up to a moment.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -44,6 +45,8 @@ impl Target {
 #[derive(Default)]
 pub(super) struct Revocations {
     dead: ArcSwapOption<HashMap<Target, UnixTime>>,
+    /// How many seconds each issuer's clock was seen ahead of ours, at most its leeway.
+    ahead: ArcSwapOption<HashMap<Box<str>, i64>>,
     writing: Mutex<()>,
 }
 
@@ -59,6 +62,32 @@ impl Revocations {
         self.dead.store(Some(Arc::new(dead)));
     }
 
+    /// Takes note of an issuer whose clock is ahead: a token in use before it was issued proves it.
+    ///
+    /// `iat` is the issuer's time, a revocation has ours. With what was seen here added, whatever was
+    /// used before a revocation is covered by it, and a new login works at once with an issuer whose
+    /// clock was never seen ahead.
+    pub(super) fn observe(&self, principal: &Principal, now: UnixTime) {
+        let Some(issued_at) = principal.issued_at().filter(|issued_at| *issued_at > now) else {
+            return;
+        };
+        let ahead = issued_at.as_secs().saturating_sub(now.as_secs());
+        if ahead <= self.ahead_of(principal.issuer()) {
+            return;
+        }
+        let _one_writer = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.ahead.load().as_deref().cloned().unwrap_or_default();
+        let known = all.entry(principal.issuer().into()).or_default();
+        *known = ahead.max(*known);
+        self.ahead.store(Some(Arc::new(all)));
+    }
+
+    fn ahead_of(&self, issuer: &str) -> i64 {
+        let ahead = self.ahead.load();
+        let known = ahead.as_deref().and_then(|all| all.get(issuer));
+        known.copied().unwrap_or_default()
+    }
+
     /// Refuses a credential issued up to the moment of a revocation that covers it. One that does
     /// not say when it was issued cannot show that it is newer.
     pub(super) fn check(
@@ -71,6 +100,7 @@ impl Revocations {
             return Ok(());
         };
         let issuer: Box<str> = principal.issuer().into();
+        let ahead = self.ahead_of(&issuer);
         let mut targets = vec![
             Target::Principal(principal.key()),
             Target::Organization(organization.clone()),
@@ -87,7 +117,7 @@ impl Revocations {
                 matches!(target, Target::Token(..))
                     || principal
                         .issued_at()
-                        .is_none_or(|issued_at| issued_at <= *revoked_at)
+                        .is_none_or(|issued_at| issued_at <= revoked_at.plus_secs(ahead))
             });
         if revoked {
             Err(Reason::Revoked.into())
@@ -98,7 +128,13 @@ impl Revocations {
 }
 
 /// Revokes and flushes while the server runs. Everything takes effect on the next request of this
-/// process; API tokens revoked through [`ApiTokens`](crate::api_token::ApiTokens) need no call here.
+/// process, and ends the open streams it concerns; API tokens revoked through
+/// [`ApiTokens`](crate::api_token::ApiTokens) need no call here.
+///
+/// "Until now" is by this machine's clock, and tokens carry their issuer's. A token that was used here
+/// before the revocation is covered by it even if its issuer's clock is ahead (by up to the leeway).
+/// What can slip through is a token never used here before, of an issuer none of whose tokens ever
+/// showed that its clock is ahead; [`revoke_token`](Self::revoke_token) ends it all the same.
 ///
 /// ```
 /// # fn example(auth: &tower_mcp_auth::Authenticator, seen: &tower_mcp_auth::AuthContext) {
@@ -136,12 +172,14 @@ impl AuthHandle {
         if let Some(tokens) = &self.0.tokens {
             tokens.flush();
         }
+        self.0.signal.raise(Causes::ALL, None);
     }
 
     fn revoke(&self, target: Target) {
         let now = self.0.clock.now();
         let revocation = self.0.audit.is_some().then(|| target.on_record());
         self.0.revocations.add(target, now);
+        self.0.signal.raise(Causes::REVOCATION, None);
         if let (Some(audit), Some(revocation)) = (&self.0.audit, revocation) {
             let mut record = AuditRecord::new(AuditEvent::RevocationApplied, now);
             record.revocation = Some(revocation);

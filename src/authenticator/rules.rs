@@ -4,7 +4,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::decide::{Need, Waited};
+use super::need::{Need, Waited};
 use crate::cache::{Known, Lifetime, Loader};
 use crate::clock::Clock;
 use crate::enrich::{DynEnricher, Enrichment, EnrichmentMode};
@@ -12,6 +12,7 @@ use crate::ident::OrganizationId;
 use crate::policy::{ChangeListener, DynPolicyStore, OrganizationPolicy, PolicyStore};
 use crate::principal::{Principal, PrincipalKey};
 use crate::rejection::{Reason, Rejection};
+use crate::signal::{Causes, Signal};
 
 /// Policies serve 30 s, and 5 min while their store fails (R24).
 const POLICY: Lifetime = Lifetime {
@@ -65,9 +66,10 @@ impl Rules {
         policies: Option<DynPolicyStore>,
         enricher: Option<(DynEnricher, EnrichmentMode)>,
         clock: &Arc<dyn Clock>,
+        signal: &Arc<Signal>,
     ) -> Self {
         Self {
-            policies: policies.map(|store| policies_from(&store, clock.clone())),
+            policies: policies.map(|store| policies_from(&store, clock.clone(), signal.clone())),
             facts: enricher.map(|(enricher, mode)| (facts_from(enricher, clock.clone()), mode)),
         }
     }
@@ -136,7 +138,11 @@ impl Rules {
     }
 }
 
-fn policies_from(store: &DynPolicyStore, clock: Arc<dyn Clock>) -> (Policies, ChangeListener) {
+fn policies_from(
+    store: &DynPolicyStore,
+    clock: Arc<dyn Clock>,
+    signal: Arc<Signal>,
+) -> (Policies, ChangeListener) {
     let reader = store.clone();
     let policies = Loader::new(
         POLICY,
@@ -153,9 +159,10 @@ fn policies_from(store: &DynPolicyStore, clock: Arc<dyn Clock>) -> (Policies, Ch
     );
     let behind = policies.clone();
     // Called before `put` returns: no request that starts then is decided on the old policy.
-    let listener = store
-        .changes()
-        .on_change(move |organization| behind.invalidate(organization));
+    let listener = store.changes().on_change(move |organization| {
+        behind.invalidate(organization);
+        signal.raise(Causes::POLICY, Some(signal.topic(organization)));
+    });
     (policies, listener)
 }
 

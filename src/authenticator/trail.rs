@@ -8,10 +8,12 @@ use tokio::runtime::Handle;
 
 use super::evidence::Evidence;
 use super::sender::{Arrival, Sender};
-use super::{Authenticator, Head};
+use super::{Authenticator, Head, Shared};
 use crate::api_token::ApiTokens;
 use crate::audit::trail::AuditTrail;
-use crate::audit::{AuditEvent, AuditNet, AuditPolicy, AuditRecord, AuditTarget, AuditText};
+use crate::audit::{
+    AuditEvent, AuditNet, AuditOperation, AuditPolicy, AuditRecord, AuditTarget, AuditText,
+};
 use crate::clock::{Clock, UnixTime};
 use crate::context::AuthContext;
 use crate::ident::OrganizationId;
@@ -157,7 +159,8 @@ impl Authenticator {
     pub(crate) fn audit(
         &self,
         head: Head<'_>,
-        decision: Result<&AuthContext, &Rejection>,
+        decision: Result<Option<&AuthContext>, &Rejection>,
+        operation: Option<AuditOperation>,
         request_id: Option<&str>,
         arrival: Arrival,
     ) {
@@ -167,7 +170,8 @@ impl Authenticator {
         };
         let now = shared.clock.now();
         let record = match decision {
-            Ok(context) => {
+            Ok(None) => AuditRecord::new(AuditEvent::AuthOk, now),
+            Ok(Some(context)) => {
                 let method = context.method().name();
                 let mut record =
                     AuditRecord::granted(now, method, context.principal(), context.organization());
@@ -179,6 +183,7 @@ impl Authenticator {
             Err(rejection) => refused(now, rejection),
         };
         let mut record = self.described(record, head, arrival, trail);
+        record.target = record.target.map(|target| target.asking(operation));
         if let Some(id) = request_id {
             record.request_id = Some(AuditText::new(id));
         }
@@ -194,13 +199,38 @@ impl Authenticator {
         arrival: Arrival,
         trail: &AuditTrail,
     ) -> AuditRecord {
-        Evidence::of(&self.0, head.headers).describe(&mut record, arrival.sender.as_ref(), trail);
+        // A recogniser of the user's may panic (R15); the record is written all the same.
+        let evidence = catch_unwind(AssertUnwindSafe(|| Evidence::of(&self.0, head.headers)));
+        let evidence = evidence.unwrap_or_default();
+        evidence.describe(&mut record, arrival.sender.as_ref(), trail);
         record.net = arrival.sender.as_ref().map(net);
         let resource = self.0.resource.identifier();
         record.target = Some(AuditTarget::new(resource, head.method.as_str(), head.path));
         record.request_id = request_id(head.headers).map(AuditText::new);
         record.trace_id = trace_id(head.headers).map(AuditText::new);
         record
+    }
+}
+
+impl Shared {
+    /// Hands the record of a stream that was ended to the sink, if there is one.
+    pub(super) fn audit_end(
+        &self,
+        context: &AuthContext,
+        sender: &Sender,
+        rejection: &Rejection,
+        now: UnixTime,
+    ) {
+        let Some(Audit { trail, .. }) = &self.audit else {
+            return;
+        };
+        let mut record = AuditRecord::new(AuditEvent::StreamEnded, now).about(context.principal());
+        record.reason = Some(rejection.reason());
+        record.method = Some(context.method().name());
+        record.organization = Some(AuditText::new(context.organization()));
+        record.net = Some(net(sender));
+        record.policy = policy(rejection);
+        trail.record(record);
     }
 }
 
@@ -211,16 +241,16 @@ fn refused(now: UnixTime, rejection: &Rejection) -> AuditRecord {
         record.method = Some(method.name());
         record.organization = Some(AuditText::new(organization));
     }
-    if let Some(rule) = rejection
-        .details()
-        .get("rule")
-        .and_then(|rule| rule.as_str())
-    {
-        let version = rejection.details().get("policy_version");
-        let version = version.map(ToString::to_string).unwrap_or_default();
-        record.policy = Some(AuditPolicy::new(&version, rule));
-    }
+    record.policy = policy(rejection);
     record
+}
+
+/// The rule of the policy that decided.
+fn policy(rejection: &Rejection) -> Option<AuditPolicy> {
+    let details = rejection.details();
+    let rule = details.get("rule")?.as_str()?;
+    let version = details.get("policy_version").map(ToString::to_string);
+    Some(AuditPolicy::new(&version.unwrap_or_default(), rule))
 }
 
 fn net(sender: &Sender) -> AuditNet {

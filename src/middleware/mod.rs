@@ -10,6 +10,7 @@ pub(crate) mod metadata;
 pub(crate) mod origin;
 mod respond;
 
+pub use auth::RequestBody;
 pub use metadata::{ResourceMetadata, ResourceMetadataLayer};
 pub use origin::{Origin, OriginLayer};
 pub use respond::ResponseFuture;

@@ -211,7 +211,6 @@ impl Rejection {
 
     /// The scopes a client should ask for: those required, and those it has and would lose by asking
     /// for these alone.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the challenge will list them"))]
     pub(crate) fn challenge_scopes(&self) -> &ScopeSet {
         let more = self.more();
         if more.challenge_scopes.is_empty() {

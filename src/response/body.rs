@@ -1,19 +1,26 @@
 //! The body of what the layers answer.
 
+use std::fmt;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 use pin_project_lite::pin_project;
 
+use super::stream::Framing;
+use crate::authenticator::{Lease, Opening, Verdict};
+use crate::rejection::Rejection;
+
 pin_project! {
-    /// The body of a response that has passed one of this crate's layers: either the inner
-    /// service's own, untouched, or the short text of an answer the layer gave itself.
+    /// The body of a response that has passed one of this crate's layers: the inner service's own,
+    /// untouched; the same for as long as the credential lasts that opened it
+    /// ([open streams](crate::middleware::auth#open-streams)); or the short text of an answer the
+    /// layer gave itself.
     ///
-    /// It has the inner body's error type and allocates nothing. `Default` is an empty body, as
-    /// layers around (tower-http's `CorsLayer`) ask for.
+    /// It has the inner body's error type and passes its frames on as they come. `Default` is an
+    /// empty body, as layers around (tower-http's `CorsLayer`) ask for.
     #[derive(Debug)]
     pub struct ResponseBody<B> {
         #[pin]
@@ -26,8 +33,19 @@ pin_project! {
     #[derive(Debug)]
     enum Kind<B> {
         Inner { #[pin] body: B },
+        // Without a body once it was ended.
+        Leased { #[pin] body: Option<B>, lease: Standing, framing: Framing },
         Own { #[pin] body: Full<Bytes> },
     }
+}
+
+/// How the right to go on stands.
+enum Standing {
+    Leased(Pin<Box<Lease>>),
+    /// To be ended, as soon as a message under way allows.
+    Lapsed(Box<Rejection>),
+    /// Nothing is left to be watched.
+    Over,
 }
 
 impl<B> ResponseBody<B> {
@@ -49,6 +67,24 @@ impl<B> ResponseBody<B> {
     }
 }
 
+impl<B: Body<Data = Bytes>> ResponseBody<B> {
+    /// The inner service's body, as long as whoever was let in would still be.
+    ///
+    /// A body that is at its end, or promises its exact length, does not go on: it is left alone.
+    pub(crate) fn leased(body: B, framing: Framing, opening: Opening) -> Self {
+        if body.is_end_stream() || body.size_hint().exact().is_some() {
+            return Self::inner(body);
+        }
+        Self {
+            kind: Kind::Leased {
+                body: Some(body),
+                lease: Standing::Leased(Lease::new(opening)),
+                framing,
+            },
+        }
+    }
+}
+
 impl<B> Default for ResponseBody<B> {
     /// An empty body.
     fn default() -> Self {
@@ -56,16 +92,105 @@ impl<B> Default for ResponseBody<B> {
     }
 }
 
+impl fmt::Debug for Standing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Leased(_) => "Leased",
+            Self::Lapsed(_) => "Lapsed",
+            Self::Over => "Over",
+        })
+    }
+}
+
+type Polled<E> = Poll<Option<Result<Frame<Bytes>, E>>>;
+
+/// The next frame, if there still may be one.
+fn poll_leased<B: Body<Data = Bytes>>(
+    mut body: Pin<&mut Option<B>>,
+    standing: &mut Standing,
+    framing: &mut Framing,
+    cx: &mut Context<'_>,
+) -> Polled<B::Error> {
+    loop {
+        let mut pending = false;
+        if let Standing::Leased(lease) = standing {
+            match lease.as_mut().look(cx) {
+                Verdict::Good => {}
+                Verdict::Undecided => pending = true,
+                Verdict::Lapsed(rejection) => *standing = Standing::Lapsed(rejection),
+            }
+        }
+        if let Standing::Lapsed(_) = standing {
+            return end(body, standing, framing, cx);
+        }
+        if !pending {
+            let Some(inner) = body.as_mut().as_pin_mut() else {
+                return Poll::Ready(None);
+            };
+            if let Poll::Ready(polled) = inner.poll_frame(cx) {
+                match &polled {
+                    Some(Ok(frame)) if let_pass(frame, framing) => {}
+                    // The last there is: nobody needs to watch any more.
+                    _ => *standing = Standing::Over,
+                }
+                return Poll::Ready(polled);
+            }
+        }
+        let Standing::Leased(lease) = standing else {
+            return Poll::Pending;
+        };
+        ready!(lease.as_mut().poll_change(cx));
+    }
+}
+
+/// Whether more may come after a frame.
+fn let_pass(frame: &Frame<Bytes>, framing: &mut Framing) -> bool {
+    let Some(data) = frame.data_ref() else {
+        return false;
+    };
+    framing.note(data);
+    true
+}
+
+/// The rest of a message under way if it is at hand, then the last frame. A message whose rest has to
+/// be waited for is cut: nobody is served longer than allowed for good manners.
+fn end<B: Body<Data = Bytes>>(
+    mut body: Pin<&mut Option<B>>,
+    standing: &mut Standing,
+    framing: &mut Framing,
+    cx: &mut Context<'_>,
+) -> Polled<B::Error> {
+    while framing.rest(&[]).is_some()
+        && let Some(inner) = body.as_mut().as_pin_mut()
+        && let Poll::Ready(Some(Ok(frame))) = inner.poll_frame(cx)
+        && let Ok(mut data) = frame.into_data()
+        && let Some(rest) = framing.rest(&data)
+    {
+        data.truncate(rest);
+        framing.note(&data);
+        if !data.is_empty() {
+            return Poll::Ready(Some(Ok(Frame::data(data))));
+        }
+    }
+    body.set(None);
+    match std::mem::replace(standing, Standing::Over) {
+        Standing::Lapsed(rejection) => Poll::Ready(framing.farewell(&rejection).map(Ok)),
+        _ => Poll::Ready(None),
+    }
+}
+
 impl<B: Body<Data = Bytes>> Body for ResponseBody<B> {
     type Data = Bytes;
     type Error = B::Error;
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled<B::Error> {
         match self.project().kind.project() {
             KindProjection::Inner { body } => body.poll_frame(cx),
+            KindProjection::Leased {
+                body,
+                lease,
+                framing,
+            } => poll_leased(body, lease, framing, cx),
             KindProjection::Own { body } => body
                 .poll_frame(cx)
                 .map_err(|impossible| match impossible {}),
@@ -75,6 +200,11 @@ impl<B: Body<Data = Bytes>> Body for ResponseBody<B> {
     fn is_end_stream(&self) -> bool {
         match &self.kind {
             Kind::Inner { body } => body.is_end_stream(),
+            Kind::Leased { body, lease, .. } => {
+                // What has lapsed still has its last frame to send.
+                !matches!(lease, Standing::Lapsed(_))
+                    && body.as_ref().is_none_or(Body::is_end_stream)
+            }
             Kind::Own { body } => body.is_end_stream(),
         }
     }
@@ -82,6 +212,9 @@ impl<B: Body<Data = Bytes>> Body for ResponseBody<B> {
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
             Kind::Inner { body } => body.size_hint(),
+            Kind::Leased { body: None, .. } => SizeHint::with_exact(0),
+            // It may end early, and with an event of ours.
+            Kind::Leased { .. } => SizeHint::default(),
             Kind::Own { body } => body.size_hint(),
         }
     }
@@ -95,6 +228,20 @@ mod tests {
     use http_body_util::{BodyExt, StreamBody};
 
     use super::*;
+
+    #[test]
+    fn a_body_may_be_boxed_and_shared_like_the_one_inside() {
+        fn check<T: Send + Sync + Unpin>() {}
+        check::<ResponseBody<Full<Bytes>>>();
+    }
+
+    #[test]
+    fn mcp_20_ten_thousand_open_streams_are_a_few_megabytes() {
+        assert!(size_of::<Lease>() <= 512, "{}", size_of::<Lease>());
+        // The body itself, too: it moves with every response.
+        let more = size_of::<ResponseBody<Full<Bytes>>>() - size_of::<Full<Bytes>>();
+        assert!(more <= 48, "{more}");
+    }
 
     #[tokio::test]
     async fn own_bytes_are_the_whole_body() {
@@ -131,9 +278,9 @@ mod tests {
 
     #[tokio::test]
     async fn the_inner_error_keeps_its_type() {
-        let frames = [Err::<Frame<Bytes>, _>(std::fmt::Error)];
+        let frames = [Err::<Frame<Bytes>, _>(fmt::Error)];
         let inner = StreamBody::new(futures_util::stream::iter(frames));
-        let error: std::fmt::Error = ResponseBody::inner(inner).collect().await.unwrap_err();
-        assert_eq!(error, std::fmt::Error);
+        let error: fmt::Error = ResponseBody::inner(inner).collect().await.unwrap_err();
+        assert_eq!(error, fmt::Error);
     }
 }

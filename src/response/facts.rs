@@ -5,9 +5,9 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderValue, Method};
 
-use crate::wire::correlation::request_id;
+use crate::wire::correlation::request_id_line;
 use crate::wire::only_line;
 
 /// What an answer needs to know of its request, kept while the request itself is on its way.
@@ -25,10 +25,33 @@ pub(crate) struct RequestFacts {
 
 impl RequestFacts {
     pub(crate) fn of(method: &Method, headers: &HeaderMap) -> Self {
+        RequestMarks::of(method, headers).facts()
+    }
+}
+
+/// What [`RequestFacts`] are made of, for requests that are hardly ever refused: cheap to take along.
+#[derive(Clone, Debug)]
+pub(crate) struct RequestMarks {
+    id: Option<HeaderValue>,
+    grpc: bool,
+    head: bool,
+}
+
+impl RequestMarks {
+    pub(crate) fn of(method: &Method, headers: &HeaderMap) -> Self {
         Self {
-            request_id: request_id(headers).map_or_else(new_request_id, str::to_owned),
+            id: request_id_line(headers).cloned(),
             grpc: is_grpc(headers),
             head: *method == Method::HEAD,
+        }
+    }
+
+    pub(crate) fn facts(&self) -> RequestFacts {
+        let id = self.id.as_ref().and_then(|id| id.to_str().ok());
+        RequestFacts {
+            request_id: id.map_or_else(new_request_id, str::to_owned),
+            grpc: self.grpc,
+            head: self.head,
         }
     }
 }
@@ -39,7 +62,7 @@ impl RequestFacts {
 /// for what it is (401 is `UNAUTHENTICATED`, 403 `PERMISSION_DENIED`, 503 `UNAVAILABLE`), while
 /// trailers-only answers of the native protocol are not part of its framing. Where a translating
 /// layer stands outside this crate, the request arrives as `application/grpc` anyway.
-fn is_grpc(headers: &HeaderMap) -> bool {
+pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
     let Ok(Some(value)) = only_line(headers, &CONTENT_TYPE) else {
         return false;
     };

@@ -3,7 +3,9 @@
 mod body;
 mod facts;
 mod render;
+mod stream;
 
 pub use body::ResponseBody;
-pub(crate) use facts::RequestFacts;
+pub(crate) use facts::{RequestFacts, RequestMarks};
 pub(crate) use render::render;
+pub(crate) use stream::Framing;

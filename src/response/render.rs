@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::facts::RequestFacts;
-use crate::rejection::{Answer, ChallengeKind, Reason, Rejection};
+use crate::rejection::{Answer, ChallengeKind, Login, Reason, Rejection};
 use crate::resource::Resource;
 use crate::scope::ScopeSet;
 use crate::wire::challenge::BearerChallenge;
@@ -25,8 +25,8 @@ const DEFAULT_RETRY: Duration = Duration::from_secs(5);
 /// (MCP 2026-07-28, "Server Validation").
 const HEADER_MISMATCH: i32 = -32020;
 
-const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
-const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+pub(super) const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+pub(super) const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 const GRPC_RETRY_PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
 
 /// The answer to a refused request. The rejection is in its extensions, so that an outer layer can
@@ -77,22 +77,24 @@ fn retry_after(status: StatusCode, rejection: &Rejection) -> Option<u64> {
 
 fn challenge(answer: &Answer, rejection: &Rejection, resource: &Resource) -> Option<HeaderValue> {
     let none = ScopeSet::empty();
+    // Empty but for refusals about scopes: otherwise a new token of the scopes the client already
+    // asked for will do (E2).
+    let asked = rejection.challenge_scopes();
     let (error, scope) = match answer.challenge {
         ChallengeKind::None => return None,
-        ChallengeKind::Plain => (None, resource.baseline_scopes()),
+        ChallengeKind::Plain if asked.is_empty() => (None, resource.baseline_scopes()),
+        ChallengeKind::Plain => (None, asked),
         ChallengeKind::Described => (None, &none),
-        ChallengeKind::Error(error) if rejection.reason() == Reason::InsufficientScope => {
-            (Some(error), rejection.required_scopes())
-        }
-        // A new token of the scopes the client already asked for will do (E2).
-        ChallengeKind::Error(error) => (Some(error), &none),
+        ChallengeKind::Error(error) => (Some(error), asked),
     };
+    let login = rejection.required_login();
+    let acr_values = login.map(|login| login.acr_values().join(" "));
     let challenge = BearerChallenge {
         error,
         error_description: (answer.challenge != ChallengeKind::Plain).then(|| rejection.message()),
         scope,
-        acr_values: None,
-        max_age: None,
+        acr_values: acr_values.as_deref().filter(|values| !values.is_empty()),
+        max_age: login.and_then(Login::max_age),
         resource_metadata: resource.metadata_url(),
     };
     Some(challenge.to_header())
@@ -209,7 +211,7 @@ fn grpc(answer: &Answer, rejection: &Rejection, wait: Option<u64>) -> Response<B
 }
 
 /// `grpc-message`: printable ASCII except `%` stands for itself.
-fn percent_encoded(text: &str) -> String {
+pub(super) fn percent_encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
@@ -222,7 +224,7 @@ fn percent_encoded(text: &str) -> String {
 }
 
 /// `text` is printable ASCII; were it not, the header would be left out.
-fn insert_text(headers: &mut HeaderMap, name: HeaderName, text: &str) {
+pub(super) fn insert_text(headers: &mut HeaderMap, name: HeaderName, text: &str) {
     if let Ok(value) = HeaderValue::from_str(text) {
         headers.insert(name, value);
     }

@@ -8,6 +8,7 @@ use super::table::{Entry, Table};
 use super::{ToolRules, arguments, login, methods, place};
 use crate::clock::UnixTime;
 use crate::enrich::Enrichment;
+use crate::error::Problems;
 use crate::method::AuthMethod;
 use crate::operation::{Operation, Target};
 use crate::policy::Permitted;
@@ -100,7 +101,7 @@ impl<'r> Rules<'r> {
 
 impl ToolRules {
     /// Whether a proven credential may do this. `arguments` is the raw JSON object of a call that has
-    /// one; see [`needs_arguments`](Self::needs_arguments).
+    /// one, or `None`.
     pub(crate) fn decide(
         &self,
         operation: Operation<'_>,
@@ -222,6 +223,17 @@ impl ToolRules {
         required.union(&ScopeSet::from_words(kept).unwrap_or_default())
     }
 
+    /// Whether a credential meets one more rule, found by whoever handles the call. One that was
+    /// written wrongly is met by nobody.
+    pub(crate) fn demand(&self, rule: &ToolRule, subject: &Subject<'_>) -> Result<(), Rejection> {
+        let mut problems = Problems::default();
+        rule.examine("step_up", &mut problems);
+        if let Err(mistakes) = problems.or(Some(())) {
+            return Err(Rejection::new(Reason::Internal).with_note(mistakes.to_string()));
+        }
+        self.apply(Rules([None, None, Some(rule)]), &Map::new(), subject)
+    }
+
     /// The scopes to name to somebody without a credential (SCP-5). Of alternatives the first; of a
     /// dispatcher those that every call needs.
     pub(crate) fn scopes_of(&self, operation: Operation<'_>) -> ScopeSet {
@@ -234,12 +246,6 @@ impl ToolRules {
     /// Whether this needs no credential (MCP-15).
     pub(crate) fn is_public(&self, operation: Operation<'_>) -> bool {
         operation.target().is_none() && self.public.contains(operation.method())
-    }
-
-    /// Whether the decision depends on the arguments of the call.
-    pub(crate) fn needs_arguments(&self, operation: Operation<'_>) -> bool {
-        self.find(operation)
-            .is_some_and(|found| found.needs_arguments())
     }
 
     /// Every scope that a rule may ask for; those that dispatchers find call by call are not known.

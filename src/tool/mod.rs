@@ -50,14 +50,6 @@
 //!
 //! [`ToolRules`] can be deserialized; see there.
 
-#![cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        reason = "the middleware that asks comes with the next rank"
-    )
-)]
-
 mod arguments;
 mod claim;
 mod config;

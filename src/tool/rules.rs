@@ -277,6 +277,11 @@ impl ToolRules {
         self.max_body_bytes
     }
 
+    /// Whether anything may be done without a credential.
+    pub(crate) fn has_public(&self) -> bool {
+        !self.public.is_empty()
+    }
+
     pub(crate) fn trusts_headers(&self) -> bool {
         self.trusts_headers
     }

@@ -41,11 +41,9 @@ fn has_plain_path(rest: &str) -> bool {
         }
     };
     let path = path.strip_prefix('/').unwrap_or(path);
-    let dots = |segment: &str| {
-        let name = segment.split(';').next().unwrap_or(segment);
-        name == "." || name == ".."
-    };
-    path.is_empty() || path.split('/').all(|step| !step.is_empty() && !dots(step))
+    // Some readers cut a segment off at its first semicolon, others take that for a separator.
+    let plain = |part: &str| !part.is_empty() && part != "." && part != "..";
+    path.is_empty() || path.split(['/', ';']).all(plain)
 }
 
 /// Escapes are of bytes that need one, in capitals, and of UTF-8. A slash, a backslash, a percent

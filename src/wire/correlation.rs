@@ -1,7 +1,7 @@
 //! The names a request brings along, under which other systems know it.
 
-use http::HeaderMap;
 use http::header::HeaderName;
+use http::{HeaderMap, HeaderValue};
 
 use super::only_line;
 
@@ -16,10 +16,16 @@ const MAX_REQUEST_ID: usize = 128;
 /// The request's own id. Sent on to logs and answers, hence only what can do no harm there: 1 to
 /// 128 of `[A-Za-z0-9._-]`.
 pub(crate) fn request_id(headers: &HeaderMap) -> Option<&str> {
-    let id = only_line(headers, &X_REQUEST_ID).ok()??.to_str().ok()?;
+    request_id_line(headers)?.to_str().ok()
+}
+
+/// The same, as a value that is cheap to keep.
+pub(crate) fn request_id_line(headers: &HeaderMap) -> Option<&HeaderValue> {
+    let id = only_line(headers, &X_REQUEST_ID).ok()??;
     let harmless = (1..=MAX_REQUEST_ID).contains(&id.len())
         && id
-            .bytes()
+            .as_bytes()
+            .iter()
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
     harmless.then_some(id)
 }

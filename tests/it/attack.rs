@@ -4,13 +4,14 @@ use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, Uri};
 use http_body_util::{Empty, Full};
 use tower::{Layer, ServiceExt, service_fn};
+use tower_mcp_auth::middleware::RequestBody;
 use tower_mcp_auth::{AuthContext, McpAuthLayer};
 
 use crate::support::{Answer, I, NOW, R, World, post};
 
 /// What a service sees of the claims it denies by.
 async fn suspended(world: &World, token: &str) -> Answer {
-    let inner = service_fn(|request: Request<Empty<Bytes>>| async move {
+    let inner = service_fn(|request: Request<RequestBody<Empty<Bytes>>>| async move {
         let auth = request.extensions().get::<AuthContext>().unwrap();
         let suspended = auth.principal().claims().get("suspended").cloned();
         Ok::<_, std::convert::Infallible>(Response::new(Full::<Bytes>::from(

@@ -5,6 +5,7 @@ use http_body_util::Full;
 use serde_json::json;
 use tower::{Layer, ServiceExt};
 use tower_mcp_auth::McpAuthLayer;
+use tower_mcp_auth::authenticator::AuthenticatorBuilder;
 
 use crate::server::Loopback;
 use crate::support::{Answer, P, World, post};
@@ -221,7 +222,10 @@ async fn auth_12_tokens_in_query_body_and_cookie_are_ignored() {
 
 #[tokio::test]
 async fn auth_16_a_connection_remembers_nothing() {
-    let world = World::warm().await;
+    let world = World::cold()
+        .rebuilt(AuthenticatorBuilder::insecure_unbound_sessions)
+        .warmed()
+        .await;
     let server = Loopback::serve(McpAuthLayer::new(world.auth.clone()).layer(world.probe.clone()));
     let mut connection = server.http1().await;
     let good = format!("Bearer {}", world.token().sign());

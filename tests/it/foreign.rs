@@ -616,6 +616,7 @@ async fn revoke_01_to_05_the_handle_knows_foreign_tokens() {
     let third = ForeignToken::personal("v-ada-3", "acme", "ada", ADA);
     let third = whole(third).created_at(UnixTime::from_secs(NOW + 1));
     vendor.issues("pat-third", third);
+    world.clock.advance(Duration::from_secs(1));
     world.present(basic(ADA, "pat-third")).await.assert_let_in();
     world.present(bearer(ROBOTS)).await.assert_let_in();
     let asked = vendor.faults.calls();

@@ -48,6 +48,33 @@ async fn revoke_01_an_issuer_whose_clock_is_ahead_makes_no_exception() {
     assert_revoked(&oauth(&world, &ahead).await);
 }
 
+/// `iat` is by the issuer's clock, the revocation by ours.
+#[tokio::test]
+async fn revoke_09_what_was_used_before_is_covered_though_its_issuers_clock_is_ahead() {
+    let world = TokenWorld::new().await;
+    let ahead = |world: &TokenWorld| world.access_token().issued_in(20).sign();
+    let old = ahead(&world);
+    let key = world.context(format!("Bearer {old}")).await.unwrap().key();
+    world.clock.advance(Duration::from_secs(5));
+    world.auth.handle().revoke_principal(&key);
+    assert_revoked(&oauth(&world, &old).await);
+    world.clock.advance(Duration::from_secs(20));
+    assert_revoked(&oauth(&world, &old).await);
+    // A new login works at once, by that same clock.
+    oauth(&world, &ahead(&world)).await.assert_let_in();
+
+    // And with an issuer whose clock was never seen ahead, in the next second.
+    let world = TokenWorld::new().await;
+    let old = world.access_token().sign();
+    let key = world.context(format!("Bearer {old}")).await.unwrap().key();
+    world.auth.handle().revoke_principal(&key);
+    assert_revoked(&oauth(&world, &old).await);
+    world.clock.advance(Duration::from_secs(1));
+    oauth(&world, &world.access_token().sign())
+        .await
+        .assert_let_in();
+}
+
 #[tokio::test]
 async fn revoke_02_a_principal_until_the_next_login() {
     let world = TokenWorld::new().await;

@@ -45,6 +45,8 @@ mod rotation;
 mod server;
 #[cfg(feature = "client")]
 mod socket;
+mod streams;
+mod streams_support;
 mod support;
 mod token_outage;
 mod tokens_support;

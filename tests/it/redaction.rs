@@ -9,6 +9,7 @@ use http::{Request, Response};
 use http_body_util::{Empty, Full};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_mcp_auth::authenticator::AuthenticatorBuilder;
+use tower_mcp_auth::middleware::RequestBody;
 use tower_mcp_auth::testing::{Fault, TestIssuer};
 use tower_mcp_auth::{AuthContext, McpAuthLayer};
 use tracing::Level;
@@ -61,7 +62,7 @@ fn pieces(credential: &str) -> Vec<&str> {
 
 /// Sends `credential` as Bearer through an inner service that describes all it can see.
 async fn describe(world: &World, credential: &str) -> String {
-    let inner = service_fn(|request: Request<Empty<Bytes>>| async move {
+    let inner = service_fn(|request: Request<RequestBody<Empty<Bytes>>>| async move {
         let auth = request.extensions().get::<AuthContext>().unwrap();
         tracing::trace!(?request, ?auth, "inner");
         let said = format!(

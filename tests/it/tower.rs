@@ -3,6 +3,7 @@
 use std::any::type_name_of_val;
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
@@ -11,12 +12,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::{join_all, poll_immediate};
 use http::{Request, Response, StatusCode};
+use http_body::{Body, Frame};
 use http_body_util::{Empty, Full};
 use tower::buffer::BufferLayer;
 use tower::limit::ConcurrencyLimitLayer;
 use tower::util::BoxCloneSyncService;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_mcp_auth::clock::{Clock, UnixTime};
+use tower_mcp_auth::middleware::RequestBody;
 use tower_mcp_auth::testing::{Endpoint, Fault, ManualClock};
 use tower_mcp_auth::{AuthenticateLayer, Authenticator, Issuer, McpAuthLayer};
 use tower_test::mock;
@@ -24,6 +27,7 @@ use tower_test::mock;
 use crate::support::{Answer, I, NOW, World, described, post};
 
 type Plain = Request<Empty<Bytes>>;
+type Inside = Request<RequestBody<Empty<Bytes>>>;
 
 fn good(world: &World) -> Plain {
     let token = format!("Bearer {}", world.token().sign());
@@ -38,7 +42,7 @@ fn layer(world: &World) -> McpAuthLayer {
 #[tokio::test]
 async fn edge_11_readiness_is_the_inner_services_own() {
     let world = World::warm().await;
-    let (inner, mut handle) = mock::pair::<Plain, Response<Full<Bytes>>>();
+    let (inner, mut handle) = mock::pair::<Inside, Response<Full<Bytes>>>();
     let mut service = mock::Spawn::new(layer(&world).layer(inner));
     handle.allow(0);
     assert!(service.poll_ready().is_pending());
@@ -56,7 +60,7 @@ async fn edge_11_readiness_is_the_inner_services_own() {
 #[tokio::test]
 async fn edge_11_while_keys_are_fetched_the_readied_service_goes_with_the_request() {
     let world = World::cold();
-    let (inner, mut handle) = mock::pair::<Plain, Response<Full<Bytes>>>();
+    let (inner, mut handle) = mock::pair::<Inside, Response<Full<Bytes>>>();
     let mut service = mock::Spawn::new(layer(&world).layer(inner));
     handle.allow(1);
     assert!(service.poll_ready().is_ready());
@@ -172,11 +176,24 @@ struct Failed;
 /// A body that can be neither cloned nor shared between threads.
 struct Odd(#[expect(dead_code, reason = "what matters is its type")] std::cell::Cell<u8>);
 
+impl Body for Odd {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        unreachable!("nobody reads it")
+    }
+}
+
 #[tokio::test]
 async fn edge_11_errors_and_odd_bodies_pass_through() {
     for world in [World::cold(), World::warm().await] {
-        let failing =
-            service_fn(|_: Request<Odd>| async { Err::<Response<Full<Bytes>>, _>(Failed) });
+        let failing = service_fn(|_: Request<RequestBody<Odd>>| async {
+            Err::<Response<Full<Bytes>>, _>(Failed)
+        });
         let request = good(&world).map(|_| Odd(std::cell::Cell::new(0)));
         let result = layer(&world).layer(failing).oneshot(request).await;
         assert_eq!(result.err(), Some(Failed));

@@ -66,7 +66,7 @@ impl Case {
         TokenFormat::default().parse(self.token.expose()).unwrap()
     }
 
-    fn judge_as(&self, now: UnixTime, email: Option<&str>) -> Result<(), TokenFault> {
+    fn judge_as(&self, now: UnixTime, email: Option<&str>) -> Result<SecretAge, TokenFault> {
         let presentation = Presentation {
             email,
             ..Presentation::default()
@@ -80,15 +80,18 @@ impl Case {
         )
     }
 
-    fn judge(&self) -> Result<(), TokenFault> {
+    fn judge(&self) -> Result<SecretAge, TokenFault> {
         self.judge_as(NOW, Some("ada@x.io"))
     }
 }
 
 #[test]
 fn bas_07_a_good_token_with_its_address_is_good() {
-    assert_eq!(personal().judge(), Ok(()));
-    assert_eq!(case(TokenKind::ServiceAccount).judge_as(NOW, None), Ok(()));
+    assert_eq!(personal().judge(), Ok(SecretAge::Current));
+    assert_eq!(
+        case(TokenKind::ServiceAccount).judge_as(NOW, None),
+        Ok(SecretAge::Current)
+    );
 }
 
 #[test]
@@ -191,7 +194,10 @@ fn bas_08_the_local_part_folds_only_by_the_knob() {
             presentation,
         )
     };
-    assert_eq!(judge("ADA@x.io", LocalPart::AnyAsciiCase), Ok(()));
+    assert_eq!(
+        judge("ADA@x.io", LocalPart::AnyAsciiCase),
+        Ok(SecretAge::Current)
+    );
     assert_eq!(
         judge("ADA@x.io", LocalPart::Exact),
         Err(TokenFault::WrongEmail)
@@ -202,7 +208,7 @@ fn bas_08_the_local_part_folds_only_by_the_knob() {
 fn bas_09_expiry_counts_to_the_second() {
     let case = personal();
     let at = |seconds| case.judge_as(NOW.plus_secs(seconds), Some("ada@x.io"));
-    assert_eq!(at(99), Ok(()));
+    assert_eq!(at(99), Ok(SecretAge::Current));
     assert_eq!(at(100), Err(TokenFault::Expired));
     assert_eq!(at(i64::MAX), Err(TokenFault::Expired));
 }
@@ -219,7 +225,7 @@ fn a_previous_secret_counts_until_its_time_and_no_longer() {
         valid_until: NOW.plus_secs(10),
     });
     let at = |seconds| case.judge_as(NOW.plus_secs(seconds), Some("ada@x.io"));
-    assert_eq!(at(9), Ok(()));
+    assert_eq!(at(9), Ok(SecretAge::Previous));
     assert_eq!(at(10), Err(TokenFault::WrongSecret));
 }
 
@@ -227,12 +233,12 @@ fn a_previous_secret_counts_until_its_time_and_no_longer() {
 fn a_new_pepper_signs_while_the_old_one_still_checks() {
     let mut case = personal();
     case.peppers = peppers().and("two", [3, 4].repeat(16));
-    assert_eq!(case.judge(), Ok(()));
+    assert_eq!(case.judge(), Ok(SecretAge::Current));
     assert_eq!(*case.peppers.signer(), PepperId::new("two").unwrap());
     // Before its time the new one is known and does not sign.
     case.peppers =
         Peppers::new("two", [3, 4].repeat(16)).and("one", b"0123456789abcdef0123456789abcdef");
-    assert_eq!(case.judge(), Ok(()));
+    assert_eq!(case.judge(), Ok(SecretAge::Current));
     // The operator took the old one away too early.
     case.peppers = Peppers::new("two", [3, 4].repeat(16));
     assert_eq!(case.judge(), Err(TokenFault::PepperGone));

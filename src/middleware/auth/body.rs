@@ -101,8 +101,8 @@ impl<B: Body<Data = Bytes>> Body for RequestBody<B> {
 /// Why a body could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unread {
-    /// Longer than allowed. The rest is left unread.
-    TooLarge,
+    /// Longer than this many bytes. The rest is left unread.
+    TooLarge(usize),
     /// The client went away, or the transport failed.
     Broken,
 }
@@ -139,7 +139,7 @@ impl<B: Body<Data = Bytes>> Reading<B> {
         // What the client announces is believed if it is too much.
         let announced = usize::try_from(this.body.size_hint().lower()).unwrap_or(usize::MAX);
         if announced > *this.limit {
-            return Poll::Ready(Err(Unread::TooLarge));
+            return Poll::Ready(Err(Unread::TooLarge(*this.limit)));
         }
         while let Some(frame) = ready!(this.body.as_mut().poll_frame(cx)) {
             let Ok(frame) = frame else {
@@ -149,7 +149,7 @@ impl<B: Body<Data = Bytes>> Reading<B> {
                 Ok(data) => {
                     let so_far = this.first.len().saturating_add(this.rest.len());
                     if so_far.saturating_add(data.len()) > *this.limit {
-                        return Poll::Ready(Err(Unread::TooLarge));
+                        return Poll::Ready(Err(Unread::TooLarge(*this.limit)));
                     }
                     if so_far == 0 {
                         *this.first = data;
@@ -213,15 +213,32 @@ mod tests {
 
     #[tokio::test]
     async fn one_byte_too_many_is_too_large_however_it_comes() {
-        assert_eq!(read(pieces(&[b"abc"]), 2).await.unwrap_err(), Unread::TooLarge);
-        assert_eq!(read(pieces(&[b"a", b"b", b"c"]), 2).await.unwrap_err(), Unread::TooLarge);
-        assert_eq!(read(Full::new(Bytes::from_static(b"abc")), 2).await.unwrap_err(), Unread::TooLarge);
-        assert_eq!(read(pieces(&[b"a", b"", b"b"]), 2).await.unwrap().bytes(), b"ab");
+        assert_eq!(
+            read(pieces(&[b"abc"]), 2).await.unwrap_err(),
+            Unread::TooLarge(2)
+        );
+        assert_eq!(
+            read(pieces(&[b"a", b"b", b"c"]), 2).await.unwrap_err(),
+            Unread::TooLarge(2)
+        );
+        assert_eq!(
+            read(Full::new(Bytes::from_static(b"abc")), 2)
+                .await
+                .unwrap_err(),
+            Unread::TooLarge(2)
+        );
+        assert_eq!(
+            read(pieces(&[b"a", b"", b"b"]), 2).await.unwrap().bytes(),
+            b"ab"
+        );
     }
 
     #[tokio::test]
     async fn a_body_that_breaks_off_is_no_body() {
-        let frames = [Ok(Frame::data(Bytes::from_static(b"{}"))), Err(std::fmt::Error)];
+        let frames = [
+            Ok(Frame::data(Bytes::from_static(b"{}"))),
+            Err(std::fmt::Error),
+        ];
         let broken = read(StreamBody::new(iter(frames)), 64).await;
         assert_eq!(broken.unwrap_err(), Unread::Broken);
     }

@@ -6,13 +6,16 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use http::request::Parts;
 use http::{Request, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::service::{admit, refuse_request};
-use crate::authenticator::{Arrival, Authenticator};
+use super::after::After;
+use super::body::{Read, Reading, RequestBody, Unread};
+use super::operation::Caller;
+use super::visit::{Settled, Step, Visit, head_of};
 use crate::context::AuthContext;
 use crate::rejection::Rejection;
 use crate::response::ResponseBody;
@@ -23,7 +26,7 @@ pin_project! {
     /// The response of [`McpAuth`](super::McpAuth): a refusal, or the inner service's.
     pub struct ResponseFuture<S, ReqBody>
     where
-        S: Service<Request<ReqBody>>,
+        S: Service<Request<RequestBody<ReqBody>>>,
     {
         #[pin]
         state: State<S, ReqBody, S::Future>,
@@ -36,51 +39,97 @@ pin_project! {
         // Known already; taken when polled.
         Answered { answer: Option<Response<Bytes>> },
         // Let in.
-        Inner { #[pin] future: F },
-        // Waiting for keys, holding the readied service and the request.
-        Deciding { decision: Decision, waiting: Option<Waiting<S, ReqBody>> },
+        Inner { #[pin] future: F, after: Option<After> },
+        // Waiting for keys or records.
+        Deciding { decision: Decision, waiting: Option<Waiting<S, Request<ReqBody>>> },
+        // Waiting for the body.
+        Reading { #[pin] reading: Reading<ReqBody>, caller: Option<Caller>, waiting: Option<Waiting<S, Parts>> },
     }
 }
 
-/// What a request needs once it has been decided.
-pub(super) struct Waiting<S, ReqBody> {
-    pub(super) service: S,
-    pub(super) request: Request<ReqBody>,
-    pub(super) auth: Authenticator,
-    pub(super) arrival: Arrival,
+/// A request that waits, with the service that was polled ready for it.
+struct Waiting<S, R> {
+    visit: Visit,
+    request: R,
+    service: S,
 }
 
 impl<S, ReqBody> ResponseFuture<S, ReqBody>
 where
-    S: Service<Request<ReqBody>>,
+    S: Service<Request<RequestBody<ReqBody>>>,
 {
+    fn new(state: State<S, ReqBody, S::Future>) -> Self {
+        Self { state }
+    }
+
     pub(super) fn answered(answer: Response<Bytes>) -> Self {
-        Self {
-            state: State::Answered {
-                answer: Some(answer),
-            },
+        Self::new(State::answered(answer))
+    }
+
+    pub(super) fn inner(future: S::Future, after: After) -> Self {
+        Self::new(State::inner(future, after))
+    }
+
+    pub(super) fn deciding(
+        decision: Decision,
+        visit: Visit,
+        request: Request<ReqBody>,
+        service: S,
+    ) -> Self {
+        let waiting = Waiting {
+            visit,
+            request,
+            service,
+        };
+        Self::new(State::Deciding {
+            decision,
+            waiting: Some(waiting),
+        })
+    }
+
+    pub(super) fn reading(
+        reading: Reading<ReqBody>,
+        caller: Caller,
+        visit: Visit,
+        request: Parts,
+        service: S,
+    ) -> Self {
+        let waiting = Waiting {
+            visit,
+            request,
+            service,
+        };
+        Self::new(State::reading(reading, caller, waiting))
+    }
+}
+
+impl<S, ReqBody, F> State<S, ReqBody, F> {
+    fn answered(answer: Response<Bytes>) -> Self {
+        Self::Answered {
+            answer: Some(answer),
         }
     }
 
-    pub(super) fn inner(future: S::Future) -> Self {
-        Self {
-            state: State::Inner { future },
+    fn inner(future: F, after: After) -> Self {
+        Self::Inner {
+            future,
+            after: Some(after),
         }
     }
 
-    pub(super) fn deciding(decision: Decision, waiting: Waiting<S, ReqBody>) -> Self {
-        Self {
-            state: State::Deciding {
-                decision,
-                waiting: Some(waiting),
-            },
+    fn reading(reading: Reading<ReqBody>, caller: Caller, waiting: Waiting<S, Parts>) -> Self {
+        Self::Reading {
+            reading,
+            caller: Some(caller),
+            waiting: Some(waiting),
         }
     }
 }
 
 impl<S, ReqBody, ResBody> Future for ResponseFuture<S, ReqBody>
 where
-    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+    S: Service<Request<RequestBody<ReqBody>>, Response = Response<ResBody>>,
+    ReqBody: Body<Data = Bytes>,
     ResBody: Body<Data = Bytes>,
 {
     type Output = Result<Response<ResponseBody<ResBody>>, S::Error>;
@@ -88,61 +137,108 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut state = self.project().state;
         loop {
-            match state.as_mut().project() {
+            let next = match state.as_mut().project() {
+                // In every state: polled again after completion, nothing is left to say.
                 StateProj::Answered { answer } => {
-                    // Polled again after completion: nothing is left to say.
                     let Some(answer) = answer.take() else {
                         return Poll::Pending;
                     };
                     return Poll::Ready(Ok(answer.map(ResponseBody::own)));
                 }
-                StateProj::Inner { future } => {
+                StateProj::Inner { future, after } => {
                     let response = ready!(future.poll(cx))?;
-                    return Poll::Ready(Ok(response.map(ResponseBody::inner)));
+                    let Some(after) = after.take() else {
+                        return Poll::Pending;
+                    };
+                    return Poll::Ready(Ok(after.finish(response)));
                 }
                 StateProj::Deciding { decision, waiting } => {
-                    let decided = ready!(decision.as_mut().poll(cx));
+                    let credential = ready!(decision.as_mut().poll(cx));
                     let Some(waiting) = waiting.take() else {
                         return Poll::Pending;
                     };
-                    state.set(waiting.proceed(decided));
+                    waiting.decided(credential)
                 }
+                StateProj::Reading {
+                    reading,
+                    caller,
+                    waiting,
+                } => {
+                    let read = ready!(reading.poll_read(cx));
+                    let (Some(waiting), Some(caller)) = (waiting.take(), caller.take()) else {
+                        return Poll::Pending;
+                    };
+                    waiting.read(read, caller)
+                }
+            };
+            state.set(next);
+        }
+    }
+}
+
+impl<S, ReqBody> Waiting<S, Request<ReqBody>>
+where
+    S: Service<Request<RequestBody<ReqBody>>>,
+    ReqBody: Body<Data = Bytes>,
+{
+    /// The credential is known to be good or bad.
+    fn decided(
+        mut self,
+        credential: Result<AuthContext, Rejection>,
+    ) -> State<S, ReqBody, S::Future> {
+        match self.visit.step(&self.request, credential) {
+            Step::Settled(Settled::Answer(answer)) => State::answered(answer),
+            Step::Settled(Settled::Call(context)) => {
+                let after = self.visit.enter(&mut self.request, context);
+                let request = self.request.map(RequestBody::untouched);
+                State::inner(self.service.call(request), after)
+            }
+            Step::Read(caller, limit) => {
+                let (request, body) = self.request.into_parts();
+                let waiting = Waiting {
+                    visit: self.visit,
+                    request,
+                    service: self.service,
+                };
+                State::reading(Reading::new(body, limit), caller, waiting)
             }
         }
     }
 }
 
-impl<S, ReqBody> Waiting<S, ReqBody>
-where
-    S: Service<Request<ReqBody>>,
-{
-    fn proceed(mut self, decided: Result<AuthContext, Rejection>) -> State<S, ReqBody, S::Future> {
-        match decided {
-            Ok(context) => {
-                admit(&mut self.request, context, &self.auth, self.arrival);
-                State::Inner {
-                    future: self.service.call(self.request),
-                }
+impl<S> Waiting<S, Parts> {
+    /// The body is at hand, or never will be.
+    fn read<ReqBody>(
+        mut self,
+        read: Result<Read, Unread>,
+        caller: Caller,
+    ) -> State<S, ReqBody, S::Future>
+    where
+        S: Service<Request<RequestBody<ReqBody>>>,
+    {
+        let decision = self.visit.decide_by_body(&self.request, &read, &caller);
+        match self.visit.settle(head_of(&self.request), caller, decision) {
+            Settled::Call(context) => {
+                let body = RequestBody::read(read.unwrap_or_default());
+                let mut request = Request::from_parts(self.request, body);
+                let after = self.visit.enter(&mut request, context);
+                State::inner(self.service.call(request), after)
             }
-            Err(rejection) => {
-                let answer = refuse_request(&self.request, &rejection, &self.auth, self.arrival);
-                State::Answered {
-                    answer: Some(answer),
-                }
-            }
+            Settled::Answer(answer) => State::answered(answer),
         }
     }
 }
 
 impl<S, ReqBody> fmt::Debug for ResponseFuture<S, ReqBody>
 where
-    S: Service<Request<ReqBody>>,
+    S: Service<Request<RequestBody<ReqBody>>>,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match &self.state {
             State::Answered { .. } => "answered",
             State::Inner { .. } => "inner",
             State::Deciding { .. } => "deciding",
+            State::Reading { .. } => "reading",
         };
         f.debug_struct("ResponseFuture")
             .field("state", &state)

@@ -30,7 +30,7 @@
 //!
 //! let service = ServiceBuilder::new()
 //!     .layer(McpAuthLayer::new(auth))
-//!     .service_fn(|_request: Request<Empty<Bytes>>| async {
+//!     .service_fn(|_request: Request<_>| async {
 //!         Ok::<_, std::convert::Infallible>(Response::new(Empty::<Bytes>::new()))
 //!     });
 //!
@@ -42,10 +42,55 @@
 //! # }
 //! ```
 
+//!
+//! # Open streams
+//!
+//! A response that goes on would outlive the decision it rests on. So a `text/event-stream` or
+//! `application/grpc` response (not gRPC-Web) is ended
+//!
+//! - at the `exp` of its access token plus the issuer's leeway; of an API token at its expiry, or when a
+//!   roll ends the secret that was used;
+//! - on a revocation that covers it, through [`AuthHandle`](crate::authenticator::AuthHandle) or
+//!   [`ApiTokens`](crate::api_token::ApiTokens);
+//! - on a policy that no longer lets its holder in. A change that leaves them in is not noticed.
+//!
+//! Changes made through this process end it at once; what other processes write, and what a directory
+//! says, is looked at once a minute, so that streams outlive it by that much more than requests do. If
+//! after a change, or in that minute, a store does not answer within its deadline and nothing usable is
+//! held, the stream is ended too: nobody can say that it may go on. Nothing is sent from the moment a
+//! change that may concern a stream is known until it is known that it does not.
+//!
+//! The client finds out why. An event stream ends with
+//!
+//! ```text
+//! event: authorization_ended
+//! data: {"error":"invalid_token","reason":"expired","message":"The access token expired"}
+//! ```
+//!
+//! after a blank line should an event have been under way; in a content coding such as gzip it just ends.
+//! `error` is what the same refusal has in the body of an answer, `reason` a
+//! [`Reason::code`](crate::Reason::code). A gRPC response ends with trailers: `grpc-status` 16
+//! (`UNAUTHENTICATED`), 7 (`PERMISSION_DENIED`) or 14 (`UNAVAILABLE`), and `grpc-message`. It ends between
+//! messages: the rest of one under way is still sent if the service has it at hand and it is no longer
+//! than 4 MiB. Otherwise the trailers come in the middle of it, and a client reports a broken message
+//! instead of the status.
+//!
+//! The service's body is dropped, so that its producer notices. What costs nothing is left alone: other
+//! content types, and bodies of a known length. An open stream costs one allocation and, once it has
+//! nothing to send, one timer. The timer needs tokio; without it the time is looked at with each frame.
+//! [`close_streams(false)`](crate::authenticator::AuthenticatorBuilder::close_streams) switches all this
+//! off, [`open_streams`](crate::Authenticator::open_streams) counts.
+
+mod after;
+mod body;
 mod future;
 mod layer;
+mod operation;
+mod refusal;
 mod service;
+mod visit;
 
+pub use body::RequestBody;
 pub use future::ResponseFuture;
-pub use layer::{AuthenticateLayer, McpAuthLayer};
+pub use layer::{AuthenticateLayer, AuthorizeToolLayer, McpAuthLayer};
 pub use service::McpAuth;

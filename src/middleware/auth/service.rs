@@ -1,46 +1,47 @@
-//! The service both layers make.
+//! The service all these layers make.
 
 use std::mem;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::AUTHORIZATION;
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
-use super::future::{ResponseFuture, Waiting};
-use crate::authenticator::{Arrival, Authenticator, Begin, Head};
-use crate::context::AuthContext;
+use super::body::{Reading, RequestBody};
+use super::future::ResponseFuture;
+use super::refusal::answer_preflight;
+use super::visit::{Settled, Stages, Step, Visit, head};
+use crate::authenticator::{Authenticator, Begin};
 use crate::middleware::{metadata, origin};
-use crate::rejection::Rejection;
-use crate::response::{RequestFacts, ResponseBody, render};
+use crate::response::ResponseBody;
 
-/// A proof of possession (RFC 9449 §4.1): part of the credential.
-const DPOP: HeaderName = HeaderName::from_static("dpop");
-
-/// The service of [`McpAuthLayer`](crate::McpAuthLayer) and
-/// [`AuthenticateLayer`](crate::AuthenticateLayer).
+/// The service of [`McpAuthLayer`](crate::McpAuthLayer),
+/// [`AuthenticateLayer`](crate::AuthenticateLayer) and
+/// [`AuthorizeToolLayer`](crate::AuthorizeToolLayer).
 ///
 /// Its error type is the inner service's: every refusal is a response. When everything needed is
-/// in memory it decides in `call` and calls the inner service directly, without a box and without
-/// cloning it.
+/// in memory and no body has to be read, it decides in `call` and calls the inner service directly,
+/// without a box and without cloning it.
 #[derive(Clone, Debug)]
 pub struct McpAuth<S> {
     inner: S,
     auth: Authenticator,
-    /// Whether metadata, preflight, origin and host are handled here too.
-    edge: bool,
+    stages: Stages,
 }
 
 impl<S> McpAuth<S> {
-    pub(super) fn new(inner: S, auth: Authenticator, edge: bool) -> Self {
-        Self { inner, auth, edge }
+    pub(super) fn new(inner: S, auth: Authenticator, stages: Stages) -> Self {
+        Self {
+            inner,
+            auth,
+            stages,
+        }
     }
 
     /// What is answered before any credential is looked at.
-    fn answer_at_edge<B>(&self, request: &Request<B>) -> Option<Response<Bytes>> {
-        if !self.edge {
+    fn answer_at_edge<B>(&self, request: &Request<B>, visit: &Visit) -> Option<Response<Bytes>> {
+        if !self.stages.edge {
             return None;
         }
         let resource = self.auth.resource();
@@ -54,18 +55,24 @@ impl<S> McpAuth<S> {
             return Some(answer_preflight());
         }
         let rejection = origin::judge(resource, uri, headers).err()?;
-        Some(refuse_request(
-            request,
-            &rejection,
-            &self.auth,
-            self.auth.arrival(head(request)),
-        ))
+        Some(visit.refuse(head(request), &rejection, None))
+    }
+
+    /// The service that was polled ready, for a call to be made later. A clone takes its place
+    /// (<https://docs.rs/tower-service>, "Be careful when cloning inner services").
+    fn take_ready(&mut self) -> S
+    where
+        S: Clone,
+    {
+        let clone = self.inner.clone();
+        mem::replace(&mut self.inner, clone)
     }
 }
 
 impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for McpAuth<S>
 where
-    S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone,
+    S: Service<Request<RequestBody<ReqBody>>, Response = Response<ResBody>> + Clone,
+    ReqBody: Body<Data = Bytes>,
     ResBody: Body<Data = Bytes>,
 {
     type Response = Response<ResponseBody<ResBody>>;
@@ -77,126 +84,27 @@ where
     }
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
-        if let Some(answer) = self.answer_at_edge(&request) {
+        let visit = Visit::new(&self.auth, self.stages, head(&request));
+        if let Some(answer) = self.answer_at_edge(&request, &visit) {
             return ResponseFuture::answered(answer);
         }
-        let arrival = self.auth.arrival(head(&request));
-        let begin = self.auth.begin(head(&request), arrival);
-        match begin {
-            Begin::Decided(Ok(context)) => {
-                admit(&mut request, context, &self.auth, arrival);
-                ResponseFuture::inner(self.inner.call(request))
-            }
-            Begin::Decided(Err(rejection)) => {
-                ResponseFuture::answered(refuse_request(&request, &rejection, &self.auth, arrival))
-            }
+        let credential = match visit.begin(&request) {
+            Begin::Decided(decision) => decision,
             Begin::Pending(decision) => {
-                // The clone takes this service's place; the one that was polled ready goes with
-                // the request (https://docs.rs/tower-service, "Be careful when cloning inner
-                // services").
-                let clone = self.inner.clone();
-                let ready = mem::replace(&mut self.inner, clone);
-                let waiting = Waiting {
-                    service: ready,
-                    request,
-                    auth: self.auth.clone(),
-                    arrival,
-                };
-                ResponseFuture::deciding(decision, waiting)
+                return ResponseFuture::deciding(decision, visit, request, self.take_ready());
+            }
+        };
+        match visit.step(&request, credential) {
+            Step::Settled(Settled::Answer(answer)) => ResponseFuture::answered(answer),
+            Step::Settled(Settled::Call(context)) => {
+                let after = visit.enter(&mut request, context);
+                ResponseFuture::inner(self.inner.call(request.map(RequestBody::untouched)), after)
+            }
+            Step::Read(caller, limit) => {
+                let (parts, body) = request.into_parts();
+                let reading = Reading::new(body, limit);
+                ResponseFuture::reading(reading, caller, visit, parts, self.take_ready())
             }
         }
     }
-}
-
-/// What a decision looks at.
-fn head<B>(request: &Request<B>) -> Head<'_> {
-    Head {
-        method: request.method(),
-        path: request.uri().path(),
-        headers: request.headers(),
-        extensions: request.extensions(),
-    }
-}
-
-/// Puts the evidence in and takes the credential out (MCP-21).
-pub(super) fn admit<B>(
-    request: &mut Request<B>,
-    context: AuthContext,
-    auth: &Authenticator,
-    arrival: Arrival,
-) {
-    let id = auth
-        .audits()
-        .then(|| RequestFacts::of(request.method(), request.headers()).request_id);
-    auth.audit(head(request), Ok(&context), id.as_deref(), arrival);
-    for name in [
-        Some(AUTHORIZATION),
-        Some(DPOP),
-        auth.api_key_header().cloned(),
-    ]
-    .into_iter()
-    .flatten()
-    {
-        if !auth.forwards_credential() {
-            request.headers_mut().remove(name);
-        } else if let header::Entry::Occupied(mut lines) = request.headers_mut().entry(name) {
-            lines.iter_mut().for_each(|line| line.set_sensitive(true));
-        }
-    }
-    // Replaces whatever an outer layer may have put there under our type.
-    request.extensions_mut().insert(context);
-}
-
-/// A request refused by its credential: on record, in the log, and as a response.
-pub(super) fn refuse_request<B>(
-    request: &Request<B>,
-    rejection: &Rejection,
-    auth: &Authenticator,
-    arrival: Arrival,
-) -> Response<Bytes> {
-    let facts = RequestFacts::of(request.method(), request.headers());
-    auth.audit(
-        head(request),
-        Err(rejection),
-        Some(&facts.request_id),
-        arrival,
-    );
-    refuse(rejection, auth, &facts)
-}
-
-/// Logs a refusal for the operator and renders it for the client.
-fn refuse(rejection: &Rejection, auth: &Authenticator, facts: &RequestFacts) -> Response<Bytes> {
-    let (reason, note) = (rejection.reason().code(), rejection.note());
-    let request_id = &facts.request_id;
-    if let Some(cause) = rejection.cause() {
-        tracing::warn!(reason, %request_id, cause = cause.report(), "request refused: a backend is out of reach");
-    } else if rejection.status().is_server_error() {
-        tracing::error!(reason, %request_id, note, "request refused: internal failure");
-    } else {
-        tracing::debug!(reason, %request_id, note, "request refused");
-    }
-    render(rejection, auth.resource(), auth.basic_challenge(), facts)
-}
-
-/// A preflight asks about headers, never for data, and carries no credential (Fetch). It is
-/// answered here rather than passed on, so that no inner service can be made to run by one. The
-/// browser gets its permission from a CORS layer outside; without one it reports a CORS error.
-fn answer_preflight() -> Response<Bytes> {
-    tracing::debug!(
-        "a CORS preflight reached McpAuthLayer: put cors() outside it for browser clients"
-    );
-    let mut response = Response::new(Bytes::new());
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    let methods = [
-        Method::GET,
-        Method::POST,
-        Method::DELETE,
-        Method::HEAD,
-        Method::OPTIONS,
-    ];
-    let allow = methods.map(|method| method.to_string()).join(", ");
-    if let Ok(allow) = HeaderValue::try_from(allow) {
-        response.headers_mut().insert(header::ALLOW, allow);
-    }
-    response
 }

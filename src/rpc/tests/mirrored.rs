@@ -1,6 +1,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::super::{HeaderFault, MessageFault, Mirrored, mirrored, read};
+use super::super::mirrored::Mirrored;
+use super::super::{HeaderFault, MessageFault, mirrored, read};
 use crate::operation::{Operation, Target};
 
 const MODERN: &str = "2026-07-28";

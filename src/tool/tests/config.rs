@@ -80,7 +80,6 @@ fn the_whole_format_means_what_the_setters_mean() {
         .may(&rules, Operation::new("prompts/get", Some("notes")))
         .unwrap();
     assert_eq!(rules.body_limit(), 2048);
-    assert!(rules.needs_arguments(call_of("jira_x")) && !rules.needs_arguments(call_of("pay")));
 }
 
 #[test]

@@ -1,0 +1,219 @@
+//! API tokens of our own: their records, and what was last heard of them.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+
+use super::held::Held;
+use super::need::{Asked, Need};
+use super::tokens::{CAPACITY, DEADLINE, FRESH, FRESH_UNKNOWN, Guard, STALE, UsedToken};
+use crate::api_token::{
+    ApiTokens, SecretAge, TokenChange, TokenChanges, TokenFault, TokenFormat, TokenId,
+    TokenListener, TokenRecord,
+};
+use crate::audit::AuditEvent;
+use crate::cache::{Known, Lifetime, Loader};
+use crate::clock::{Clock, UnixTime};
+use crate::rejection::{Reason, Rejection};
+use crate::signal::{Causes, Signal};
+use crate::throttle::MANY;
+
+/// A record as it is cached: what a credential is compared with, and what it then stands for.
+struct Stored {
+    record: TokenRecord,
+    held: Arc<Held>,
+}
+
+type Record = Option<Arc<Stored>>;
+
+/// The record a token was compared with, and which of its secrets it was: a roll ends them at
+/// different times.
+#[derive(Clone)]
+pub(crate) struct UsedRecord {
+    stored: Arc<Stored>,
+    age: SecretAge,
+}
+
+impl UsedRecord {
+    pub(super) fn id(&self) -> &TokenId {
+        self.stored.record.id()
+    }
+
+    pub(super) fn ends_at(&self) -> UnixTime {
+        let record = &self.stored.record;
+        record.ends_at(self.age).unwrap_or(record.expires_at())
+    }
+}
+
+/// What is needed to judge tokens of our own format.
+pub(super) struct Issued {
+    tokens: ApiTokens,
+    records: Loader<TokenId, Record>,
+    changes: Mutex<TokenChanges>,
+    /// The writes seen so far, compared with the writes announced.
+    seen: AtomicU64,
+    /// Tokens whose use was noted within the last minute.
+    noted: moka::sync::Cache<TokenId, ()>,
+    _listener: TokenListener,
+}
+
+impl Issued {
+    pub(super) fn new(tokens: ApiTokens, clock: Arc<dyn Clock>, signal: &Arc<Signal>) -> Self {
+        let lifetime = Lifetime {
+            fresh: FRESH,
+            stale: STALE,
+            deadline: DEADLINE,
+            capacity: CAPACITY,
+        };
+        let store = tokens.clone();
+        let signal = signal.clone();
+        let listener = tokens.on_change(move |id| {
+            signal.raise(Causes::TOKEN, Some(signal.topic(id)));
+        });
+        // "There is none" is not repeated while the store fails: it may have been created since.
+        let serves = |record: &Record, lifetime: Lifetime| match record {
+            Some(_) => (lifetime.fresh, lifetime.stale),
+            None => (FRESH_UNKNOWN, Duration::ZERO),
+        };
+        Self {
+            records: Loader::new(lifetime, serves, clock, move |id: TokenId| {
+                let store = store.clone();
+                async move {
+                    let record = store.find(&id).await?;
+                    Ok(record.map(|record| {
+                        let held = Arc::new(Held::issued(&record, store.issuer()));
+                        Arc::new(Stored { record, held })
+                    }))
+                }
+            }),
+            changes: Mutex::new(tokens.subscribe()),
+            seen: AtomicU64::new(tokens.writes()),
+            noted: moka::sync::Cache::builder()
+                .max_capacity(CAPACITY)
+                .time_to_live(Duration::from_secs(60))
+                .build(),
+            tokens,
+            _listener: listener,
+        }
+    }
+
+    pub(super) fn flush(&self) {
+        self.records.invalidate_all();
+    }
+
+    /// What the text of a token of ours looks like.
+    pub(super) fn format(&self) -> &TokenFormat {
+        self.tokens.format()
+    }
+
+    pub(super) fn token(
+        &self,
+        (text, email): (&str, Option<&str>),
+        guard: &Guard,
+        asked: Asked<'_>,
+    ) -> Result<UsedToken, Need> {
+        let sender = asked.sender;
+        let presented = self.tokens.format().parse(text).map_err(|error| {
+            // A damaged token never reaches the store; saying so tells nothing about any token.
+            guard.failed(sender, None);
+            Rejection::new(Reason::InvalidApiToken).with_note(error.to_string())
+        })?;
+        let id = presented.id();
+        guard.check(sender, Some(id.as_str()))?;
+        let record = self.record(id, asked)?;
+        let found = record.as_deref().map(|stored| &stored.record);
+        let judged = self.tokens.judge(found, &presented, email, asked.now);
+        let age = judged.map_err(|fault: TokenFault| {
+            guard.failed(sender, Some(id.as_str()));
+            self.note_spread(guard, id, found);
+            Rejection::new(Reason::InvalidApiToken).with_note(format!("{fault:?}"))
+        })?;
+        // `judge` says yes only to a record.
+        let stored = record.ok_or_else(|| Rejection::new(Reason::Internal))?;
+        self.note_use(&stored.record, asked.now);
+        Ok(UsedToken {
+            held: stored.held.clone(),
+            issued: Some(UsedRecord { stored, age }),
+        })
+    }
+
+    /// Until when a token serves that was presented before, by its record as it is now.
+    pub(super) fn still_serves(
+        &self,
+        used: &UsedRecord,
+        asked: Asked<'_>,
+    ) -> Result<UnixTime, Need> {
+        let before = &used.stored.record;
+        self.record(before.id(), asked)?
+            .and_then(|now| now.record.still_serves(before, used.age, asked.now))
+            .ok_or_else(|| {
+                Rejection::new(Reason::InvalidApiToken)
+                    .with_note("revoked, expired or rolled away")
+                    .into()
+            })
+    }
+
+    fn record(&self, id: &TokenId, asked: Asked<'_>) -> Result<Record, Need> {
+        self.forget_changed();
+        match self.records.get(id, asked.waited.record) {
+            Known::Value(record) => Ok(record),
+            Known::Wait(wait) => Err(Need::Record(wait)),
+            Known::Unavailable { retry_after, cause } => {
+                Err(Rejection::unavailable(Reason::StoreUnavailable, retry_after, cause).into())
+            }
+        }
+    }
+
+    /// `last_used`, at most once a minute for a token, in a task of its own, and lost if the store
+    /// does not answer: authentication needs no write (R20).
+    fn note_use(&self, record: &TokenRecord, now: UnixTime) {
+        let id = *record.id();
+        if self.noted.contains_key(&id) {
+            return;
+        }
+        self.noted.insert(id, ());
+        if let Ok(runtime) = Handle::try_current() {
+            let tokens = self.tokens.clone();
+            runtime.spawn(async move {
+                let touched = tokio::time::timeout(DEADLINE, tokens.touch(&[(id, now)])).await;
+                if !matches!(touched, Ok(Ok(()))) {
+                    tracing::debug!(target: "tower_mcp_auth::store", token = %id, "last use not noted");
+                }
+            });
+        }
+    }
+
+    /// One token that fails from everywhere is news for its owner, and no reason to lock them out.
+    /// Counted for ids that nobody has as well: both kinds cost the same (T27).
+    fn note_spread(&self, guard: &Guard, id: &TokenId, record: Option<&TokenRecord>) {
+        if let (true, Some(record)) = (guard.0.record_spread(id.as_str()), record) {
+            tracing::warn!(
+                target: "tower_mcp_auth::throttle",
+                token = %id,
+                organization = %record.organization(),
+                failures = MANY,
+                "one API token fails again and again, over all addresses: its id may have leaked, or \
+                 programs have an old copy of it; its owner is not locked out"
+            );
+            self.tokens.on_record(AuditEvent::TokenFailing, record);
+        }
+    }
+
+    /// Every write through `ApiTokens` of this process has been forgotten here when it returned.
+    fn forget_changed(&self) {
+        let writes = self.tokens.writes();
+        if self.seen.load(Ordering::Acquire) == writes {
+            return;
+        }
+        let mut changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some(change) = changes.try_next() {
+            match change {
+                TokenChange::Token(id) => self.records.invalidate(&id),
+                TokenChange::Everything => self.records.invalidate_all(),
+            }
+        }
+        self.seen.store(writes, Ordering::Release);
+    }
+}

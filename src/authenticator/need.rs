@@ -1,0 +1,96 @@
+//! What a decision lacks, and how it is waited for.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use super::sender::Sender;
+use crate::cache::LoadWait;
+use crate::clock::UnixTime;
+use crate::oauth::keys::FetchWait;
+use crate::rejection::{Reason, Rejection};
+
+/// What a decision has waited for already.
+#[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "four things to wait for")]
+pub(super) struct Waited {
+    pub(super) keys: bool,
+    pub(super) record: bool,
+    pub(super) policy: bool,
+    pub(super) enrichment: bool,
+}
+
+/// When a decision is asked for, by whom, and after which waits.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked<'r> {
+    pub(super) sender: &'r Sender,
+    pub(super) now: UnixTime,
+    pub(super) waited: Waited,
+}
+
+/// Why there is no decision yet, or that it is no.
+pub(super) enum Need {
+    Refused(Box<Rejection>),
+    Keys(FetchWait),
+    Record(LoadWait),
+    Policy(LoadWait),
+    Enrichment(LoadWait),
+}
+
+impl From<Rejection> for Need {
+    fn from(rejection: Rejection) -> Self {
+        Self::Refused(Box::new(rejection))
+    }
+}
+
+impl From<Reason> for Need {
+    fn from(reason: Reason) -> Self {
+        Rejection::new(reason).into()
+    }
+}
+
+pub(super) type Waiting = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+impl Need {
+    /// What to wait for, noted in `waited`; or the refusal.
+    pub(super) fn wait(self, waited: &mut Waited) -> Result<Waiting, Rejection> {
+        Ok(match self {
+            Self::Refused(rejection) => return Err(*rejection),
+            Self::Keys(wait) => {
+                waited.keys = true;
+                Box::pin(wait.done())
+            }
+            Self::Record(wait) => {
+                waited.record = true;
+                Box::pin(wait.done())
+            }
+            Self::Policy(wait) => {
+                waited.policy = true;
+                Box::pin(wait.done())
+            }
+            Self::Enrichment(wait) => {
+                waited.enrichment = true;
+                Box::pin(wait.done())
+            }
+        })
+    }
+}
+
+/// Four things can be waited for, and a second time if they change meanwhile. What still cannot be
+/// decided then has to come back.
+const MOST_WAITS: usize = 8;
+
+/// Waits for what is needed and tries again, until there is a decision.
+pub(super) async fn settle<T>(
+    mut wait: Waiting,
+    mut waited: Waited,
+    mut attempt: impl FnMut(Waited) -> Result<T, Need>,
+) -> Result<T, Rejection> {
+    for _ in 0..MOST_WAITS {
+        wait.await;
+        match attempt(waited) {
+            Ok(decided) => return Ok(decided),
+            Err(need) => wait = need.wait(&mut waited)?,
+        }
+    }
+    Err(Reason::StoreUnavailable.into())
+}

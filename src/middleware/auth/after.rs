@@ -1,0 +1,80 @@
+//! What happens to the inner service's response.
+
+use bytes::Bytes;
+use http::{Response, header};
+use http_body::Body;
+
+use super::visit::Visit;
+use crate::authenticator::Opening;
+use crate::context::AuthContext;
+use crate::response::{Framing, RequestMarks, ResponseBody};
+use crate::session::MCP_SESSION_ID;
+use crate::step_up::StepUp;
+
+/// What is remembered of a request while the inner service has it.
+#[derive(Debug)]
+pub(super) struct After {
+    visit: Visit,
+    context: Option<AuthContext>,
+    marks: RequestMarks,
+}
+
+impl After {
+    pub(super) fn new(visit: Visit, context: Option<AuthContext>, marks: RequestMarks) -> Self {
+        Self {
+            visit,
+            context,
+            marks,
+        }
+    }
+
+    /// The response as the client gets it.
+    pub(super) fn finish<B: Body<Data = Bytes>>(
+        self,
+        mut response: Response<B>,
+    ) -> Response<ResponseBody<B>> {
+        if let Some(answer) = self.step_up(&mut response) {
+            return answer.map(ResponseBody::own);
+        }
+        self.seal_session(&mut response);
+        match self.lease(&response) {
+            Some((framing, opening)) => {
+                response.map(|body| ResponseBody::leased(body, framing, opening))
+            }
+            None => response.map(ResponseBody::inner),
+        }
+    }
+
+    /// What ends the response with the credential, if it is one that may go on for long (MCP-20).
+    fn lease<B>(&self, response: &Response<B>) -> Option<(Framing, Opening)> {
+        let framing = Framing::of(response.headers())?;
+        Some((framing, self.visit.opening(self.context.as_ref()?)?))
+    }
+
+    /// The challenge, if the handler asked the client to come back with more.
+    fn step_up<B>(&self, response: &mut Response<B>) -> Option<Response<Bytes>> {
+        let context = self.context.as_ref()?;
+        let asked = response.extensions_mut().remove::<StepUp>();
+        let step_up = asked.as_ref().or_else(|| context.asked_step_up())?;
+        let rejection = self.visit.auth.judge_step_up(context, step_up);
+        Some(self.visit.step_up(&rejection, &self.marks.facts()))
+    }
+
+    /// A session id leaves this server sealed for the principal of the request that it answers.
+    fn seal_session<B>(&self, response: &mut Response<B>) {
+        let Some(sessions) = self.visit.sessions() else {
+            return;
+        };
+        // Asked first, because an entry makes room for itself.
+        if !response.headers().contains_key(MCP_SESSION_ID) {
+            return;
+        }
+        let owner = self.context.as_ref().map(AuthContext::owner);
+        if let header::Entry::Occupied(mut line) = response.headers_mut().entry(MCP_SESSION_ID) {
+            match sessions.seal(line.get(), owner) {
+                Some(sealed) => drop(line.insert(sealed)),
+                None => drop(line.remove()),
+            }
+        }
+    }
+}

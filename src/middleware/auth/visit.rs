@@ -1,0 +1,275 @@
+//! One request on its way through the layer: what was decided, and what that means for it.
+
+use bytes::Bytes;
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, Request, Response, header};
+
+use super::after::After;
+use super::body::{Read, Unread};
+use super::operation::{Caller, Decision, Next, by_body, by_head, unread};
+use super::refusal::refuse;
+use crate::audit::AuditOperation;
+use crate::authenticator::{Arrival, Authenticator, Begin, Head, Opening};
+use crate::context::AuthContext;
+use crate::rejection::{Reason, Rejection};
+use crate::response::{RequestFacts, RequestMarks};
+use crate::session::{MCP_SESSION_ID, Sessions};
+use crate::wire::only_line;
+
+/// A proof of possession (RFC 9449 §4.1): part of the credential.
+const DPOP: HeaderName = HeaderName::from_static("dpop");
+
+/// Which decisions a layer makes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stages {
+    /// Metadata, preflight, origin and host.
+    pub(super) edge: bool,
+    pub(super) credential: bool,
+    pub(super) operation: bool,
+}
+
+/// What the decisions about one request have in common.
+#[derive(Clone, Debug)]
+pub(super) struct Visit {
+    pub(super) auth: Authenticator,
+    pub(super) stages: Stages,
+    arrival: Arrival,
+    /// Changes of anybody's standing up to then are in the decision.
+    generation: u64,
+}
+
+/// What to do next with a request.
+pub(super) enum Step {
+    Settled(Settled),
+    /// Its body has to be read first, up to this many bytes.
+    Read(Caller, usize),
+}
+
+/// The end of the decisions about a request.
+pub(super) enum Settled {
+    Answer(Response<Bytes>),
+    /// It may pass, as this party or as nobody.
+    Call(Option<AuthContext>),
+}
+
+impl Visit {
+    pub(super) fn new(auth: &Authenticator, stages: Stages, head: Head<'_>) -> Self {
+        Self {
+            auth: auth.clone(),
+            stages,
+            arrival: auth.arrival(head),
+            generation: auth.generation(),
+        }
+    }
+
+    /// Judges the credential, or finds the party that was let in outside.
+    pub(super) fn begin<B>(&self, request: &Request<B>) -> Begin {
+        if self.stages.credential {
+            return self.auth.begin(head(request), self.arrival);
+        }
+        Begin::Decided(Self::admitted_outside(request))
+    }
+
+    /// What ties a response that goes on to the credential. Of an outer layer's party that layer
+    /// takes care.
+    pub(super) fn opening(&self, context: &AuthContext) -> Option<Opening> {
+        let opening = self.auth.opening(self.arrival, context, self.generation);
+        opening.filter(|_| self.stages.credential)
+    }
+
+    /// The party an outer [`AuthenticateLayer`](crate::AuthenticateLayer) let in.
+    fn admitted_outside<B>(request: &Request<B>) -> Result<AuthContext, Rejection> {
+        let context = request.extensions().get::<AuthContext>().cloned();
+        context.ok_or_else(|| {
+            Rejection::new(Reason::Internal)
+                .with_note("AuthorizeToolLayer is not inside AuthenticateLayer")
+        })
+    }
+
+    /// From the decision about the credential to the next step.
+    pub(super) fn step<B>(
+        &self,
+        request: &Request<B>,
+        credential: Result<AuthContext, Rejection>,
+    ) -> Step {
+        let caller = match credential {
+            Ok(context) => Caller::Party(context),
+            // Whoever sends a bad credential learns that, even where none is needed.
+            Err(rejection) if rejection.reason() == Reason::MissingCredential => {
+                Caller::Nobody(Box::new(rejection))
+            }
+            Err(rejection) => return Step::Settled(self.refused(head(request), &rejection)),
+        };
+        if let Err(rejection) = self.check_session(request.headers(), &caller) {
+            return Step::Settled(self.refused(head(request), &rejection));
+        }
+        let next = if self.stages.operation {
+            by_head(&self.auth, request.method(), request.headers(), &caller)
+        } else {
+            Next::Decided(Decision::of(&caller))
+        };
+        match next {
+            Next::Read(limit) => Step::Read(caller, limit),
+            Next::Decided(decision) => Step::Settled(self.settle(head(request), caller, decision)),
+        }
+    }
+
+    /// Judges the operation by the whole body.
+    pub(super) fn decide_by_body(
+        &self,
+        parts: &Parts,
+        read: &Result<Read, Unread>,
+        caller: &Caller,
+    ) -> Decision {
+        match read {
+            Ok(read) => by_body(&self.auth, &parts.headers, read.bytes(), caller),
+            Err(fault) => unread(*fault, caller),
+        }
+    }
+
+    /// Puts the outcome on record, and says what it is.
+    pub(super) fn settle(&self, head: Head<'_>, caller: Caller, decision: Decision) -> Settled {
+        if let Err(rejection) = decision.allowed {
+            return Settled::Answer(self.refuse(head, &rejection, decision.operation));
+        }
+        let context = match caller {
+            Caller::Party(context) => Some(context),
+            Caller::Nobody(_) => None,
+        };
+        // Where only the operation is judged, an outer layer has recorded that the party is let in.
+        if self.stages.credential && self.auth.audits() {
+            let request_id = RequestFacts::of(head.method, head.headers).request_id;
+            self.record(head, Ok(context.as_ref()), decision.operation, &request_id);
+        }
+        Settled::Call(context)
+    }
+
+    fn refused(&self, head: Head<'_>, rejection: &Rejection) -> Settled {
+        Settled::Answer(self.refuse(head, rejection, None))
+    }
+
+    /// A refusal on record, in the log, and as a response.
+    pub(super) fn refuse(
+        &self,
+        head: Head<'_>,
+        rejection: &Rejection,
+        operation: Option<AuditOperation>,
+    ) -> Response<Bytes> {
+        let facts = RequestFacts::of(head.method, head.headers);
+        self.record(head, Err(rejection), operation, &facts.request_id);
+        refuse(rejection, &self.auth, &facts)
+    }
+
+    /// Binds sessions where credentials are judged, and nowhere twice.
+    pub(super) fn sessions(&self) -> Option<&Sessions> {
+        self.auth.sessions().filter(|_| self.stages.credential)
+    }
+
+    /// Who brings a session id that was not made for them hears what somebody hears who made one
+    /// up (T44).
+    fn check_session(&self, headers: &HeaderMap, caller: &Caller) -> Result<(), Rejection> {
+        let Some(sessions) = self.sessions() else {
+            return Ok(());
+        };
+        let id = match only_line(headers, &MCP_SESSION_ID) {
+            Ok(None) => return Ok(()),
+            Ok(Some(id)) => Some(id),
+            Err(_) => None,
+        };
+        let (owner, refusal) = match caller {
+            Caller::Party(context) => (
+                Some(context.owner()),
+                context.refused(Reason::UnknownSession.into()),
+            ),
+            Caller::Nobody(due) => (None, (**due).clone()),
+        };
+        match id.and_then(|id| sessions.open(id, owner)) {
+            Some(_) => Ok(()),
+            None => Err(refusal),
+        }
+    }
+
+    /// The inner service knows its own id.
+    fn unseal_session(&self, headers: &mut HeaderMap, context: Option<&AuthContext>) {
+        let Some(sessions) = self.sessions() else {
+            return;
+        };
+        if !headers.contains_key(MCP_SESSION_ID) {
+            return;
+        }
+        if let header::Entry::Occupied(mut line) = headers.entry(MCP_SESSION_ID) {
+            match sessions.open(line.get(), context.map(AuthContext::owner)) {
+                Some(id) => drop(line.insert(id)),
+                // Refused before.
+                None => drop(line.remove()),
+            }
+        }
+    }
+
+    /// A handler asked for more than the credential has: on record, and as the challenge.
+    pub(super) fn step_up(&self, rejection: &Rejection, facts: &RequestFacts) -> Response<Bytes> {
+        refuse(rejection, &self.auth, facts)
+    }
+
+    fn record(
+        &self,
+        head: Head<'_>,
+        decision: Result<Option<&AuthContext>, &Rejection>,
+        operation: Option<AuditOperation>,
+        request_id: &str,
+    ) {
+        self.auth
+            .audit(head, decision, operation, Some(request_id), self.arrival);
+    }
+
+    /// Puts the evidence in and takes the credential out (MCP-21).
+    pub(super) fn enter<B>(self, request: &mut Request<B>, context: Option<AuthContext>) -> After {
+        let marks = RequestMarks::of(request.method(), request.headers());
+        self.take_credential(request.headers_mut());
+        self.unseal_session(request.headers_mut(), context.as_ref());
+        // Replaces whatever an outer layer may have put there under our type.
+        match &context {
+            Some(context) => drop(request.extensions_mut().insert(context.clone())),
+            None => drop(request.extensions_mut().remove::<AuthContext>()),
+        }
+        After::new(self, context, marks)
+    }
+
+    fn take_credential(&self, headers: &mut HeaderMap) {
+        for name in [
+            Some(AUTHORIZATION),
+            Some(DPOP),
+            self.auth.api_key_header().cloned(),
+        ]
+        .into_iter()
+        .flatten()
+        {
+            if !self.auth.forwards_credential() {
+                headers.remove(name);
+            } else if let header::Entry::Occupied(mut lines) = headers.entry(name) {
+                lines.iter_mut().for_each(|line| line.set_sensitive(true));
+            }
+        }
+    }
+}
+
+/// What a decision looks at.
+pub(super) fn head<B>(request: &Request<B>) -> Head<'_> {
+    Head {
+        method: request.method(),
+        path: request.uri().path(),
+        headers: request.headers(),
+        extensions: request.extensions(),
+    }
+}
+
+/// The same, of a request whose body has been taken out.
+pub(super) fn head_of(parts: &Parts) -> Head<'_> {
+    Head {
+        method: &parts.method,
+        path: parts.uri.path(),
+        headers: &parts.headers,
+        extensions: &parts.extensions,
+    }
+}

@@ -1,0 +1,91 @@
+//! Asking the client for more than its credential has, from inside.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use crate::rejection::{Reason, Rejection};
+use crate::tool::{Subject, ToolRule, ToolRules};
+
+/// What a handler needs of the credential after all: more scopes, or a fresher or stronger login.
+///
+/// Hand it to [`AuthContext::step_up`](crate::AuthContext::step_up), or put it into the extensions
+/// of the response. The layer then answers with the challenge from which clients start a step-up,
+/// whatever the response was: 403 with the scopes (MCP), or 401 with `acr_values` and `max_age`
+/// (RFC 9470). For a credential that cannot step up, an API token say, it is a 403 without a
+/// challenge. It works for gRPC too.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_mcp_auth::{AuthContext, StepUp};
+///
+/// fn transfer(auth: &AuthContext, amount: u64) -> Result<(), &'static str> {
+///     if amount > 1_000 && !auth.has_scope("transfer:large") {
+///         auth.step_up(StepUp::scopes(["transfer:large"]).max_age(Duration::from_secs(300)));
+///         return Err("step up first"); // the client never sees this
+///     }
+///     Ok(())
+/// }
+/// # let _ = transfer;
+/// ```
+#[derive(Clone, Debug)]
+pub struct StepUp {
+    rule: ToolRule,
+    message: Option<Cow<'static, str>>,
+}
+
+impl StepUp {
+    /// All of these scopes.
+    #[must_use]
+    pub fn scopes<I>(scopes: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: AsRef<str>,
+    {
+        Self {
+            rule: ToolRule::scopes(scopes),
+            message: None,
+        }
+    }
+
+    /// A login of one of these classes (`acr`), the preferred one first.
+    #[must_use]
+    pub fn acr_values<I>(values: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        Self {
+            rule: ToolRule::new().acr_values(values),
+            message: None,
+        }
+    }
+
+    /// And a login that is no older than this, in whole seconds.
+    #[must_use]
+    pub fn max_age(mut self, age: Duration) -> Self {
+        self.rule = self.rule.max_age(age);
+        self
+    }
+
+    /// What a person reads, in place of the usual sentence.
+    #[must_use]
+    pub fn message(mut self, message: impl Into<Cow<'static, str>>) -> Self {
+        self.message = Some(message.into());
+        self
+    }
+
+    /// The answer to it. What the credential has already cannot be asked for: the client would come
+    /// back with the same, for ever.
+    pub(crate) fn refusal(&self, rules: &ToolRules, subject: &Subject<'_>) -> Rejection {
+        let Err(rejection) = rules.demand(&self.rule, subject) else {
+            return Rejection::new(Reason::Internal)
+                .with_note("a handler asked for a step-up to what the credential has already");
+        };
+        match &self.message {
+            Some(message) if rejection.reason() != Reason::Internal => {
+                rejection.with_message(message.clone())
+            }
+            _ => rejection,
+        }
+    }
+}

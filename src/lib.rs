@@ -43,6 +43,10 @@
 //! a network, client, issuer or site not allowed  ->  403 with the rule and whom to ask
 //! a good token, a scope missing                  ->  403 with the scopes it lacks
 //! a deactivated account                          ->  403
+//! a session id that was not made for this party  ->  404
+//! a message that two readers read differently    ->  400, as JSON-RPC error -32020
+//! an operation no tool rule allows               ->  403 with the rule and what is missing
+//! a login too old or too weak for an operation   ->  401 with acr_values and max_age
 //! the issuer out of reach, no keys at hand;
 //! a store or the directory out of reach          ->  503 + Retry-After, never 401
 //! a good token                                   ->  your service, with an AuthContext,
@@ -89,6 +93,8 @@
 //!   origin and host. [`ResourceMetadataLayer`], [`OriginLayer`], [`AuthenticateLayer`]: its parts.
 //! - [`AuthContext`], [`Principal`]: what your service reads.
 //! - [`Reason`], [`Rejection`]: why a request was refused; in the extensions of the answer.
+//! - [`ToolRules`]: what each tool, prompt, resource and method needs; [`AuthorizeToolLayer`] for
+//!   routers where only some routes take messages. [`StepUp`]: a handler asks for more.
 //! - [`api_token`]: personal tokens and service-account keys; [`api_token::ApiTokens`] issues, rolls
 //!   and revokes them, an [`api_token::ApiTokenStore`] keeps them. [`api_token::foreign`]: tokens of
 //!   a format you have already.
@@ -135,6 +141,9 @@
 //! | failed API tokens, per address (IPv6 /64) | 20 at once, 20 a minute | or off |
 //! | failed API tokens, per id and address | 5 at once, 5 a minute | or off |
 //! | life of an API token | 90 days | 1 s – 365 d |
+//! | message read for tool rules | 4 MiB, depth 64 | 1 KiB – 64 MiB; fixed |
+//! | message read without a credential | 64 KiB | fixed |
+//! | tool rules | 20,000 a table, 1,000 patterns of 127 bytes | fixed |
 //! | token JSON | depth 8 (header), 16 (payload), 256 values | fixed |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

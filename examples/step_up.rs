@@ -44,7 +44,7 @@ async fn transfer(
             // Does nothing for who has both already, so ask first.
             if !is_enough(auth) {
                 let step_up = StepUp::scopes(["transfer:large"]).max_age(RECENT);
-                auth.step_up(step_up.message("Large transfers need a recent login"));
+                auth.step_up(step_up.message("Large transfers need more than that"));
                 *answer.body_mut() = Full::new(Bytes::from("not sent"));
             }
         }
@@ -114,25 +114,17 @@ async fn story() -> Result<Vec<Outcome>, Box<dyn Error>> {
     let (small, both) = ("transfer", "transfer transfer:large");
     let key = NewToken::service_account("acme", "payroll").created_by("alice");
     let key = tokens.issue(key.scopes([small])).await?.token;
-    Ok(vec![
-        send(&auth, "a small one", &token(small, 3600), "10").await?,
-        send(&auth, "a large one", &token(small, 60), "5000").await?,
-        send(
-            &auth,
-            "with the scope, after an hour",
-            &token(both, 3600),
-            "5000",
-        )
-        .await?,
-        send(&auth, "after both", &token(both, 0), "5000").await?,
-        send(
-            &auth,
-            "a key, which nobody can log in with",
-            key.expose(),
-            "5000",
-        )
-        .await?,
-    ])
+    let mut outcomes = vec![send(&auth, "a small one", &token(small, 3600), "10").await?];
+    for (when, credential) in [
+        ("a large one", token(small, 60)),
+        ("an hour after the login", token(small, 3600)),
+        ("and with the scope", token(both, 3600)),
+        ("after a new login", token(both, 0)),
+        ("a key: nobody can log in with it", key.expose().to_owned()),
+    ] {
+        outcomes.push(send(&auth, when, &credential, "5000").await?);
+    }
+    Ok(outcomes)
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -154,17 +146,21 @@ mod tests {
     async fn step_01_the_challenge_names_what_the_handler_asked_for() {
         let outcomes = story().await.unwrap();
         let statuses: Vec<_> = outcomes.iter().map(|outcome| outcome.status).collect();
-        assert_eq!(statuses, [200, 403, 401, 200, 403], "{outcomes:#?}");
+        assert_eq!(statuses, [200, 403, 401, 401, 200, 403], "{outcomes:#?}");
         let challenge = |index: usize| outcomes[index].challenge.as_deref().unwrap();
-        assert!(challenge(1).contains(r#"error="insufficient_scope""#));
-        assert!(challenge(1).contains(r#"scope="transfer:large""#));
-        assert!(challenge(2).contains(r#"error="insufficient_user_authentication""#));
-        assert!(
-            challenge(2).contains(r#"max_age="300""#),
-            "{}",
-            challenge(2)
+        let has = |index, part| assert!(challenge(index).contains(part), "{outcomes:#?}");
+        has(
+            1,
+            r#"error="insufficient_scope", scope="transfer transfer:large""#,
         );
-        assert_eq!(outcomes[4].challenge, None);
+        has(
+            2,
+            r#"error="insufficient_user_authentication", scope="transfer transfer:large""#,
+        );
+        has(3, r#"error="insufficient_user_authentication", error_desc"#);
+        has(2, r#"max_age="300""#);
+        has(3, r#"max_age="300""#);
+        assert_eq!(outcomes[5].challenge, None);
         assert!(outcomes.iter().all(|outcome| outcome.body != "not sent"));
     }
 }

@@ -38,15 +38,16 @@ const CALLS: [(&str, &str); 6] = [
     ("dropTables", "{}"),
 ];
 
+/// The scope, and a group that an organization's administrator may switch off.
+fn write() -> ToolRule {
+    ToolRule::scopes(["write:issues"]).group("issues", Intent::Write)
+}
+
 fn from_code() -> ToolRules {
     ToolRules::new()
         .tool("whoami", ToolRule::always_on())
         .tool("list*", ["read:issues"])
-        .tool(
-            "createIssue",
-            // The organization's administrator may switch this group off.
-            ToolRule::scopes(["write:issues"]).group("issues", Intent::Write),
-        )
+        .tool("createIssue", write())
         .tool(
             "deleteIssue",
             ToolRule::scopes(["admin:issues"])
@@ -72,7 +73,7 @@ fn from_json() -> serde_json::Result<ToolRules> {
 fn with_dispatcher(rules: ToolRules) -> ToolRules {
     rules.dispatcher("execute", |call| match call.text("action") {
         Some("list") => ["read:issues"].into(),
-        Some("close") => ["write:issues"].into(),
+        Some("close") => write().into(),
         _ => Dispatch::Deny,
     })
 }
@@ -220,7 +221,7 @@ mod tests {
         let expected = [
             ["200", "200", "403", "403", "403", "403"], // a reader
             ["200", "200", "200", "403", "200", "403"], // a writer
-            ["200", "403", "403", "403", "200", "403"], // of globex
+            ["200", "403", "403", "403", "403", "403"], // of globex
             ["200", "200", "200", "401", "200", "403"], // too old a login
             ["200", "200", "200", "200", "200", "403"],
             ["200", "200", "200", "403", "200", "403"], // a bot

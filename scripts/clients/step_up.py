@@ -53,8 +53,7 @@ class Browser:
         self.back = parse_qs(urlsplit(answer.headers["location"]).query)
 
     async def returned(self):
-        back = {name: values[0] for name, values in self.back.items()}
-        return AuthorizationCodeResult(back["code"], back["state"], back.get("iss"))
+        return AuthorizationCodeResult(**{name: values[0] for name, values in self.back.items()})
 
 
 async def show(response):

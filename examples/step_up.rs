@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Collected, Full};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_mcp_auth::api_token::{ApiTokens, MemoryStore, NewToken, Peppers};
 use tower_mcp_auth::clock::{Clock, SystemClock};
@@ -32,7 +32,7 @@ async fn transfer(
     request: Request<RequestBody<Full<Bytes>>>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (head, body) = request.into_parts();
-    let text = body.collect().await.map(|body| body.to_bytes());
+    let text = body.collect().await.map(Collected::to_bytes);
     let text = text.unwrap_or_default();
     let amount = std::str::from_utf8(&text)
         .ok()

@@ -90,7 +90,7 @@ async fn story(clock: impl Clock + Clone) -> Result<[(Outcome, Duration); 2], Bo
         issuer.token(URL).claim("jti", "j-1"),
     );
     let (short, long) = (short.sign(), long.sign());
-    let issued = Instant::now();
+    let begun = Instant::now();
     let handle = auth.handle();
     let revoke = async {
         sleep(Duration::from_secs(1)).await;
@@ -99,7 +99,7 @@ async fn story(clock: impl Clock + Clone) -> Result<[(Outcome, Duration); 2], Bo
     };
     let (expired, revoked, at) = tokio::join!(watch(&auth, &short), watch(&auth, &long), revoke);
     let (expired, revoked) = (expired?, revoked?);
-    let lived = expired.ended - issued;
+    let lived = expired.ended - begun;
     let late = revoked.ended - at;
     Ok([(expired, lived), (revoked, late)])
 }

@@ -6,6 +6,9 @@
 //
 // The SDK starts each login by itself. Its user plays the browser, hands back the code, and repeats
 // the call that was refused.
+//
+// No refresh tokens here: with one, the SDK answers the 403 by a refresh, which brings the same
+// scopes, and gives up ("Server returned 403 after trying upscoping").
 
 import assert from 'node:assert';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';

@@ -8,8 +8,12 @@ use super::server::Quickstart;
 /// How long the good token works, in seconds.
 const HOUR: i64 = 3600;
 
-/// What curl needs to call a tool.
-const WHOAMI: &str = r#"-H 'Content-Type: application/json' -H 'Accept: application/json, text/event-stream' -d '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"whoami"}}'"#;
+/// What curl needs to call a tool, up to the name of the tool.
+const CALL: &str = r#"-H 'Content-Type: application/json' -H 'Accept: application/json, text/event-stream' -d '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":"#;
+
+/// What is called, and with what.
+const WHOAMI: &str = r#"{"name":"whoami"}"#;
+const CREATE: &str = r#"{"name":"createIssue","arguments":{"title":"By curl"}}"#;
 
 /// What a request presents.
 enum Credential<'c> {
@@ -23,6 +27,7 @@ enum Credential<'c> {
 /// A request, ready to paste.
 struct Trial<'c> {
     credential: Credential<'c>,
+    call: &'static str,
     status: u16,
     expect: &'static str,
 }
@@ -30,6 +35,7 @@ struct Trial<'c> {
 const fn trial<'c>(status: u16, expect: &'static str, credential: Credential<'c>) -> Trial<'c> {
     Trial {
         credential,
+        call: WHOAMI,
         status,
         expect,
     }
@@ -50,6 +56,28 @@ fn oauth(quickstart: &Quickstart) -> [Trial<'_>; 4] {
             "a token for another server",
             Credential::Bearer(elsewhere),
         ),
+    ]
+}
+
+/// A tool that needs a scope of its own.
+fn tools(quickstart: &Quickstart) -> [Trial<'_>; 2] {
+    let url = quickstart.resource.identifier();
+    let token = |scope: &str| {
+        let token = quickstart.issuer.token(url).scope(scope);
+        Credential::Bearer(token.expires_in(HOUR).sign())
+    };
+    let expect = "alice may read; the answer names the scope that a client then asks for";
+    let create = |trial| Trial {
+        call: CREATE,
+        ..trial
+    };
+    [
+        create(trial(403, expect, token("read:issues"))),
+        create(trial(
+            200,
+            "with that scope",
+            token("read:issues write:issues"),
+        )),
     ]
 }
 
@@ -96,7 +124,7 @@ impl Trial<'_> {
         };
         // Always the whole call, but for the first line: whoever has no token just looks.
         if !matches!(self.credential, Credential::None) {
-            let _ = write!(text, " {WHOAMI}");
+            let _ = write!(text, " {CALL}{}}}'", self.call);
         }
         text.push('\n');
     }
@@ -132,6 +160,10 @@ Or see its answers yourself:
         }
     };
     section("", &oauth(quickstart));
+    section(
+        "\ncreateIssue needs the scope write:issues:\n",
+        &tools(quickstart),
+    );
     section(
         "\nWith API tokens, which acme allows:\n",
         &acme(credentials),

@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 use tower_mcp_auth::api_token::{ApiTokens, MemoryStore, Peppers};
 use tower_mcp_auth::enrich::EnrichmentMode;
 use tower_mcp_auth::testing::TestIssuer;
+use tower_mcp_auth::tool::{ToolRule, ToolRules};
 use tower_mcp_auth::{Authenticator, Issuer, McpAuthLayer, ProtectedResource, Resource, cors};
 
 use super::admin::Admin;
@@ -56,6 +57,7 @@ pub(crate) async fn start(options: &Options) -> Result<Quickstart, Box<dyn Error
             .allow_origin("http://localhost:6274") // the MCP inspector
             .name("Quickstart"),
     )
+    .tools(rules())
     .api_tokens(tokens.clone())
     .policies(policies.clone())
     .enrich(Directory, EnrichmentMode::Required)
@@ -67,7 +69,7 @@ pub(crate) async fn start(options: &Options) -> Result<Quickstart, Box<dyn Error
     auth.warm_up(Duration::from_secs(5)).await?;
     let resource = auth.resource().clone();
 
-    // Without sessions: rmcp binds a session to nobody, so whoever knows its id could join it.
+    // Without sessions, so that each call stands alone, as the printed lines do.
     let config = StreamableHttpServerConfig::default()
         .with_allowed_hosts(resource.allowed_hosts().unwrap_or_default())
         .with_legacy_session_mode(false)
@@ -100,6 +102,15 @@ pub(crate) async fn start(options: &Options) -> Result<Quickstart, Box<dyn Error
         stop,
         server: tokio::spawn(server.into_future()),
     })
+}
+
+/// What each tool needs of a credential. A tool that is not named here cannot be called.
+fn rules() -> ToolRules {
+    ToolRules::new()
+        .tool("whoami", ToolRule::always_on())
+        .tool("searchIssues", ["read:issues"])
+        .tool("watchIssues", ["read:issues"])
+        .tool("createIssue", ["write:issues"])
 }
 
 impl Quickstart {

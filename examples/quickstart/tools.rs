@@ -1,4 +1,5 @@
-//! The tools of the MCP server. Everyone sees the issues of their own organization.
+//! The tools of the MCP server. Everyone sees the issues of their own organization. Which scopes a
+//! tool needs is not said here: see the rules beside the server.
 
 use std::time::Duration;
 
@@ -66,11 +67,10 @@ impl Tools {
         &self,
         auth: AuthContext,
         Parameters(search): Parameters<Search>,
-    ) -> Result<Json<Issues>, String> {
-        need(&auth, "read:issues")?;
+    ) -> Json<Issues> {
         let mut issues = self.tracker.all_of(auth.organization().as_str());
         issues.retain(|issue| issue.title.contains(&search.text));
-        Ok(Json(Issues { issues }))
+        Json(Issues { issues })
     }
 
     /// Reports an issue in your organization.
@@ -79,13 +79,12 @@ impl Tools {
         &self,
         auth: AuthContext,
         Parameters(new): Parameters<NewIssue>,
-    ) -> Result<Json<Issue>, String> {
-        need(&auth, "write:issues")?;
+    ) -> Json<Issue> {
         let (organization, reporter) = (auth.organization(), auth.principal().subject());
         let issue = self
             .tracker
             .add(organization.as_str(), reporter.as_str(), &new.title);
-        Ok(Json(issue))
+        Json(issue)
     }
 
     /// Watches the issues of your organization for a second, and reports progress meanwhile.
@@ -96,7 +95,6 @@ impl Tools {
         context: RequestContext<RoleServer>,
     ) -> Result<Json<Issues>, String> {
         const LOOKS: u8 = 4;
-        need(&auth, "read:issues")?;
         let look = || self.tracker.all_of(auth.organization().as_str());
         for looks in 1..=LOOKS {
             tokio::select! {
@@ -114,17 +112,6 @@ impl Tools {
         }
         Ok(Json(Issues { issues: look() }))
     }
-}
-
-/// A sentence the model can read, if the token lacks the scope.
-fn need(auth: &AuthContext, scope: &str) -> Result<(), String> {
-    if auth.has_scope(scope) {
-        return Ok(());
-    }
-    let granted = auth.scopes();
-    Err(format!(
-        "This needs the scope {scope}; the token has only: {granted}"
-    ))
 }
 
 #[tool_handler(name = "quickstart")]

@@ -139,6 +139,8 @@ async fn the_quickstart_answers_as_printed_and_ends_on_ctrl_c() {
         r#""name":"Alice Archer""#,
         "expired",
         "another resource",
+        r#""missing_scopes":["write:issues"]"#,
+        r#""title":"By curl""#,
         r#""method":"api_token""#,
         r#""name":"Build bot""#,
         "invalid_credentials",
@@ -152,8 +154,8 @@ async fn the_quickstart_answers_as_printed_and_ends_on_ctrl_c() {
     assert_eq!(answers.len(), said.len());
     let sent: Vec<_> = lines.iter().filter(|l| l.starts_with("curl")).collect();
     assert_eq!(
-        sent[8..10],
-        sent[11..13],
+        sent[10..12],
+        sent[13..15],
         "the same lines, after the switch"
     );
     for (answer, said) in answers.iter().zip(said) {

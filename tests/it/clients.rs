@@ -34,7 +34,7 @@ mod quickstart {
 /// Where clients are sent back to. Nobody listens there: the tests read the redirect instead.
 const CALLBACK: &str = "http://127.0.0.1:3030/callback";
 
-async fn quickstart(consent: Consent) -> Quickstart {
+pub(crate) async fn quickstart(consent: Consent) -> Quickstart {
     let options = Options {
         port: 0,
         issuer_port: 0,
@@ -44,12 +44,12 @@ async fn quickstart(consent: Consent) -> Quickstart {
 }
 
 /// A browser without pictures: redirects are left to the test.
-fn browser() -> reqwest::Client {
+pub(crate) fn browser() -> reqwest::Client {
     let builder = reqwest::Client::builder().redirect(redirect::Policy::none());
     builder.build().unwrap()
 }
 
-fn location(response: &reqwest::Response) -> Url {
+pub(crate) fn location(response: &reqwest::Response) -> Url {
     let lines: Vec<_> = response.headers().get_all(LOCATION).iter().collect();
     assert_eq!(lines.len(), 1, "{response:?}");
     lines[0].to_str().unwrap().parse().unwrap()
@@ -68,7 +68,7 @@ impl ClientHandler for Watcher {
 }
 
 /// Logs in with the SDK's OAuth client, from nothing but the challenge of the first refusal.
-async fn log_in(url: &str) -> AuthClient<reqwest::Client> {
+pub(crate) async fn log_in(url: &str) -> AuthClient<reqwest::Client> {
     let refused = ().serve(StreamableHttpClientTransport::from_uri(url)).await;
     let refused = refused.expect_err("nobody gets in without a token");
     let challenge = refused.auth_challenge().expect("a challenge").to_owned();
@@ -126,11 +126,6 @@ async fn an_sdk_client_finds_logs_in_and_calls() {
     let found = call(&client, "searchIssues", json!({"text": "login"})).await;
     let found = found.structured_content.unwrap();
     assert_eq!(found["issues"].as_array().unwrap().len(), 1);
-
-    let refused = call(&client, "createIssue", json!({"title": "more"})).await;
-    assert_eq!(refused.is_error, Some(true));
-    let said = serde_json::to_string(&refused.content).unwrap();
-    assert!(said.contains("needs the scope write:issues"), "{said}");
 
     let watched = call(&client, "watchIssues", json!({})).await;
     assert_eq!(watched.is_error, Some(false));

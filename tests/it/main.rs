@@ -17,6 +17,8 @@ mod bas;
 mod binary;
 #[cfg(feature = "client")]
 mod clients;
+#[cfg(feature = "client")]
+mod clients_step_up;
 mod complaints;
 mod config;
 mod document;

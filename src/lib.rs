@@ -213,7 +213,7 @@ pub use issuer::{Freshness, Issuer};
 #[doc(inline)]
 pub use middleware::auth::{AuthenticateLayer, AuthorizeToolLayer, McpAuthLayer};
 #[doc(inline)]
-pub use middleware::{OriginLayer, ResourceMetadataLayer};
+pub use middleware::{OriginLayer, RequireScopesLayer, ResourceMetadataLayer};
 #[doc(inline)]
 pub use policy::OrganizationPolicy;
 #[doc(inline)]

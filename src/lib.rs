@@ -87,7 +87,10 @@
 //! - [`ProtectedResource`], [`Issuer`], [`Profile`]: what you configure.
 //! - [`Authenticator`]: the decision. [`McpAuthLayer`]: the decision as a Tower layer, with metadata,
 //!   origin and host. [`ResourceMetadataLayer`], [`OriginLayer`], [`AuthenticateLayer`]: its parts.
-//! - [`AuthContext`], [`Principal`]: what your service reads.
+//! - [`AuthContext`], [`Principal`]: what your service reads. [`AuthContext::filter_list`]: lists of
+//!   what a caller may use.
+//! - [`RequireScopesLayer`], [`StepUp`], `backend::Scoped` (feature `axum`): scopes that a route, a gRPC
+//!   service or a handler asks for by itself.
 //! - [`Reason`], [`Rejection`]: why a request was refused; in the extensions of the answer.
 //! - [`api_token`]: personal tokens and service-account keys; [`api_token::ApiTokens`] issues, rolls
 //!   and revokes them, an [`api_token::ApiTokenStore`] keeps them. [`api_token::foreign`]: tokens of
@@ -107,8 +110,8 @@
 //! | `client` | yes | `HttpClient`: metadata and keys over HTTPS |
 //! | `aws-lc-rs` | yes | signatures by aws-lc-rs |
 //! | `rust-crypto` | | signatures in pure Rust, slower; with both on, aws-lc-rs is used |
-//! | `axum` | | [`AuthContext`] and `Option<AuthContext>` as extractors |
-//! | `rmcp` | | [`AuthContext`] as a parameter of rmcp's tools and prompts |
+//! | `axum` | | [`AuthContext`], `Option<AuthContext>` and `Scoped` as extractors |
+//! | `rmcp` | | [`AuthContext`] as a parameter of rmcp's tools and prompts, `FilterList` |
 //! | `cors` | | `cors()`: a tower-http `CorsLayer` set up for browser clients |
 //! | `testing` | | `testing::TestIssuer`: an authorization server on loopback for your tests |
 //!

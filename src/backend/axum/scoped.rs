@@ -45,6 +45,21 @@ pub trait RequiredScopes {
 /// }
 /// # let _ = app;
 /// ```
+///
+/// Words that cannot be scopes do not compile:
+///
+/// ```compile_fail
+/// # use axum::{Router, routing::post};
+/// # use tower_mcp_auth::backend::{RequiredScopes, Scoped};
+/// struct Mistaken;
+///
+/// impl RequiredScopes for Mistaken {
+///     const SCOPES: &'static [&'static str] = &["write issues"];
+/// }
+///
+/// async fn create(_: Scoped<Mistaken>) {}
+/// let app: Router = Router::new().route("/issues", post(create));
+/// ```
 pub struct Scoped<S>(pub AuthContext, PhantomData<fn() -> S>);
 
 impl<S> Deref for Scoped<S> {
@@ -131,4 +146,25 @@ const fn are_scopes(mut words: &[&str]) -> bool {
         words = rest;
     }
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scp_09_scopes_in_the_source_are_whole_words() {
+        assert!(are_scopes(&["read:issues", "!~"]));
+        for bad in [
+            &[][..],
+            &[""],
+            &["read", "write issues"],
+            &["a\"b"],
+            &["a\\b"],
+            &["é"],
+        ] {
+            assert!(!are_scopes(bad), "{bad:?}");
+        }
+        assert!(are_scopes(&["s"; MAX_SCOPES]) && !are_scopes(&["s"; MAX_SCOPES + 1]));
+    }
 }

@@ -161,11 +161,11 @@ where
 pub(crate) struct Unmet {
     status: StatusCode,
     /// What a layer of ours outside makes the whole answer from.
-    step_up: Option<StepUp>,
+    step_up: Option<Arc<StepUp>>,
 }
 
 impl Unmet {
-    pub(crate) fn short_of(needs: StepUp) -> Self {
+    pub(crate) fn short_of(needs: Arc<StepUp>) -> Self {
         Self {
             status: StatusCode::FORBIDDEN,
             step_up: Some(needs),
@@ -177,13 +177,15 @@ impl Unmet {
         let mut response = Response::new(B::default());
         *response.status_mut() = self.status;
         if let Some(step_up) = self.step_up {
-            response.extensions_mut().insert(step_up);
+            response
+                .extensions_mut()
+                .insert(Arc::unwrap_or_clone(step_up));
         }
         response
     }
 }
 
-fn check(extensions: &Extensions, needs: &StepUp) -> Result<(), Unmet> {
+fn check(extensions: &Extensions, needs: &Arc<StepUp>) -> Result<(), Unmet> {
     let Some(context) = extensions.get::<AuthContext>() else {
         tracing::error!(
             "request refused: RequireScopesLayer found no AuthContext; put it inside McpAuthLayer, and not around public methods"

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
+use std::sync::Arc;
 
 use axum_core::extract::FromRequestParts;
 use axum_core::response::{IntoResponse, Response};
@@ -90,7 +91,7 @@ pub enum ScopedRejection {
     MissingAuthLayer(MissingAuthLayer),
     /// The credential lacks a scope: 403, with the [`StepUp`] in the extensions from which the layer
     /// outside makes the whole answer.
-    LacksScope(StepUp),
+    LacksScope(Box<StepUp>),
 }
 
 impl fmt::Display for ScopedRejection {
@@ -108,7 +109,7 @@ impl IntoResponse for ScopedRejection {
     fn into_response(self) -> Response {
         match self {
             Self::MissingAuthLayer(missing) => missing.into_response(),
-            Self::LacksScope(needs) => Unmet::short_of(needs).answer(),
+            Self::LacksScope(needs) => Unmet::short_of(Arc::from(needs)).answer(),
         }
     }
 }
@@ -129,7 +130,8 @@ impl<R: RequiredScopes, S: Sync> FromRequestParts<S> for Scoped<R> {
         if context.covers(R::SCOPES) {
             Ok(Self(context, PhantomData))
         } else {
-            Err(ScopedRejection::LacksScope(StepUp::scopes(R::SCOPES)))
+            let needs = Box::new(StepUp::scopes(R::SCOPES));
+            Err(ScopedRejection::LacksScope(needs))
         }
     }
 }

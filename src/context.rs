@@ -1,7 +1,9 @@
 //! What a request carries once it has been let in.
 
+pub(crate) mod list;
+
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use crate::authenticator::UsedToken;
 use crate::clock::UnixTime;
@@ -62,6 +64,12 @@ pub(crate) struct Operations {
     pub(crate) rules: ToolRules,
     pub(crate) known: ScopeSet,
 }
+
+/// Those of a server without tool rules.
+static NO_OPERATIONS: LazyLock<Operations> = LazyLock::new(|| Operations {
+    rules: ToolRules::new(),
+    known: ScopeSet::empty(),
+});
 
 impl AuthContext {
     /// The one constructor: called after proof, with what the proof is about.
@@ -136,6 +144,13 @@ impl AuthContext {
         self.0.step_up.get()
     }
 
+    /// Whether the party has what this asks for, as of when it was let in; else what it lacks.
+    pub(crate) fn check(&self, step_up: &StepUp) -> Result<(), Rejection> {
+        let operations = self.0.operations.as_deref().unwrap_or(&NO_OPERATIONS);
+        let subject = self.subject(&operations.known, self.0.admitted.at);
+        step_up.check(&operations.rules, &subject)
+    }
+
     /// What the organization's policy still says about operations: its groups and sites. `None` on
     /// a server without policies.
     #[must_use]
@@ -181,7 +196,36 @@ impl AuthContext {
         self.principal().scopes()
     }
 
-    /// Whether this scope was granted.
+    /// Whether all of these scopes were granted, by name or as part of a broader scope
+    /// ([`ToolRules::scope_includes`]). True for no scopes at all; a word that cannot be a scope was
+    /// granted to nobody.
+    ///
+    /// ```
+    /// use tower_mcp_auth::{AuthContext, StepUp};
+    ///
+    /// fn close(auth: &AuthContext) -> bool {
+    ///     let enough = auth.covers(["write:issues"]); // admin:issues will do as well
+    ///     if !enough {
+    ///         auth.step_up(StepUp::scopes(["write:issues"]));
+    ///     }
+    ///     enough
+    /// }
+    /// # let _ = close;
+    /// ```
+    #[must_use]
+    pub fn covers<I>(&self, scopes: I) -> bool
+    where
+        I: IntoIterator,
+        I::Item: AsRef<str>,
+    {
+        let operations = self.0.operations.as_deref().unwrap_or(&NO_OPERATIONS);
+        let granted = self.scopes();
+        let mut scopes = scopes.into_iter();
+        scopes.all(|scope| operations.rules.grants(granted, scope.as_ref()))
+    }
+
+    /// Whether exactly this scope was granted. [`covers`](Self::covers) counts broader ones too, as
+    /// the tool rules do.
     #[must_use]
     pub fn has_scope(&self, scope: &str) -> bool {
         self.scopes().contains(scope)

@@ -91,7 +91,10 @@
 //! - [`ProtectedResource`], [`Issuer`], [`Profile`]: what you configure.
 //! - [`Authenticator`]: the decision. [`McpAuthLayer`]: the decision as a Tower layer, with metadata,
 //!   origin and host. [`ResourceMetadataLayer`], [`OriginLayer`], [`AuthenticateLayer`]: its parts.
-//! - [`AuthContext`], [`Principal`]: what your service reads.
+//! - [`AuthContext`], [`Principal`]: what your service reads. [`AuthContext::filter_list`]: lists of
+//!   what a caller may use.
+//! - [`RequireScopesLayer`], [`StepUp`], `backend::Scoped` (feature `axum`): scopes that a route, a gRPC
+//!   service or a handler asks for by itself.
 //! - [`Reason`], [`Rejection`]: why a request was refused; in the extensions of the answer.
 //! - [`ToolRules`]: what each tool, prompt, resource and method needs; [`AuthorizeToolLayer`] for
 //!   routers where only some routes take messages. [`StepUp`]: a handler asks for more.
@@ -113,8 +116,8 @@
 //! | `client` | yes | `HttpClient`: metadata and keys over HTTPS |
 //! | `aws-lc-rs` | yes | signatures by aws-lc-rs |
 //! | `rust-crypto` | | signatures in pure Rust, slower; with both on, aws-lc-rs is used |
-//! | `axum` | | [`AuthContext`] and `Option<AuthContext>` as extractors |
-//! | `rmcp` | | [`AuthContext`] as a parameter of rmcp's tools and prompts |
+//! | `axum` | | [`AuthContext`], `Option<AuthContext>` and `Scoped` as extractors |
+//! | `rmcp` | | [`AuthContext`] as a parameter of rmcp's tools and prompts, `FilterList` |
 //! | `cors` | | `cors()`: a tower-http `CorsLayer` set up for browser clients |
 //! | `testing` | | `testing::TestIssuer`: an authorization server on loopback for your tests |
 //!
@@ -222,7 +225,7 @@ pub use issuer::{Freshness, Issuer};
 #[doc(inline)]
 pub use middleware::auth::{AuthenticateLayer, AuthorizeToolLayer, McpAuthLayer};
 #[doc(inline)]
-pub use middleware::{OriginLayer, ResourceMetadataLayer};
+pub use middleware::{OriginLayer, RequireScopesLayer, ResourceMetadataLayer};
 #[doc(inline)]
 pub use policy::OrganizationPolicy;
 #[doc(inline)]

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 /// Most scopes read from one token; more is not a scope list but an attack on whoever compares them.
-const MAX_SCOPES: usize = 256;
+pub(crate) const MAX_SCOPES: usize = 256;
 
 /// A sorted set of scopes. Cloning shares it.
 ///
@@ -136,11 +136,19 @@ impl fmt::Debug for ScopeSet {
     }
 }
 
-fn is_scope_token(word: &str) -> bool {
-    !word.is_empty()
-        && word
-            .bytes()
-            .all(|byte| matches!(byte, 0x21 | 0x23..=0x5B | 0x5D..=0x7E))
+/// `const`, so that scopes in the source can be checked where they are compiled.
+pub(crate) const fn is_scope_token(word: &str) -> bool {
+    let mut bytes = word.as_bytes();
+    if bytes.is_empty() {
+        return false;
+    }
+    while let [byte, rest @ ..] = bytes {
+        if !matches!(byte, 0x21 | 0x23..=0x5B | 0x5D..=0x7E) {
+            return false;
+        }
+        bytes = rest;
+    }
+    true
 }
 
 #[cfg(test)]

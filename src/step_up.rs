@@ -14,12 +14,17 @@ use crate::tool::{Subject, ToolRule, ToolRules};
 /// (RFC 9470). For a credential that cannot step up, an API token say, it is a 403 without a
 /// challenge. It works for gRPC too.
 ///
+/// Ask only for what is lacking: a step-up to what the credential has already, or to a word that
+/// cannot be a scope, is answered with 500 and logged, because the client would come back for ever.
+/// [`AuthContext::covers`](crate::AuthContext::covers) tells. For a whole route,
+/// [`RequireScopesLayer`](crate::RequireScopesLayer) asks only then.
+///
 /// ```
 /// use std::time::Duration;
 /// use tower_mcp_auth::{AuthContext, StepUp};
 ///
 /// fn transfer(auth: &AuthContext, amount: u64) -> Result<(), &'static str> {
-///     if amount > 1_000 && !auth.has_scope("transfer:large") {
+///     if amount > 1_000 && !auth.covers(["transfer:large"]) {
 ///         auth.step_up(StepUp::scopes(["transfer:large"]).max_age(Duration::from_secs(300)));
 ///         return Err("step up first"); // the client never sees this
 ///     }
@@ -74,10 +79,15 @@ impl StepUp {
         self
     }
 
+    /// Whether the party has all of it; else what it lacks.
+    pub(crate) fn check(&self, rules: &ToolRules, subject: &Subject<'_>) -> Result<(), Rejection> {
+        rules.demand(&self.rule, subject)
+    }
+
     /// The answer to it. What the credential has already cannot be asked for: the client would come
     /// back with the same, for ever.
     pub(crate) fn refusal(&self, rules: &ToolRules, subject: &Subject<'_>) -> Rejection {
-        let Err(rejection) = rules.demand(&self.rule, subject) else {
+        let Err(rejection) = self.check(rules, subject) else {
             return Rejection::new(Reason::Internal)
                 .with_note("a handler asked for a step-up to what the credential has already");
         };

@@ -1,4 +1,6 @@
-//! [`AuthContext`] as an axum extractor.
+//! [`AuthContext`] as an axum extractor, and one that asks for scopes.
+
+mod scoped;
 
 use std::convert::Infallible;
 
@@ -8,6 +10,8 @@ use http::StatusCode;
 use http::request::Parts;
 
 use crate::context::AuthContext;
+
+pub use scoped::{RequiredScopes, Scoped, ScopedRejection};
 
 /// A handler asks for an [`AuthContext`], but its route is not behind
 /// [`McpAuthLayer`](crate::McpAuthLayer). Answered with 500: the server is put together wrongly,

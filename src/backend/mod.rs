@@ -9,6 +9,8 @@ mod http;
 mod rmcp;
 
 #[cfg(feature = "axum")]
-pub use axum::MissingAuthLayer;
+pub use axum::{MissingAuthLayer, RequiredScopes, Scoped, ScopedRejection};
 #[cfg(feature = "client")]
 pub use http::{HttpClient, HttpClientBuilder, HttpResponseFuture};
+#[cfg(feature = "rmcp")]
+pub use rmcp::FilterList;

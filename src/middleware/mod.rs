@@ -8,11 +8,13 @@
 pub mod auth;
 pub(crate) mod metadata;
 pub(crate) mod origin;
+pub(crate) mod require_scopes;
 mod respond;
 
 pub use auth::RequestBody;
 pub use metadata::{ResourceMetadata, ResourceMetadataLayer};
 pub use origin::{Origin, OriginLayer};
+pub use require_scopes::{RequireScopes, RequireScopesFuture, RequireScopesLayer};
 pub use respond::ResponseFuture;
 
 pub use crate::response::ResponseBody;

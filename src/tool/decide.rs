@@ -167,6 +167,11 @@ impl ToolRules {
         }
     }
 
+    /// Whether one scope was granted, by name or as part of a broader one (SCP-4).
+    pub(crate) fn grants(&self, granted: &ScopeSet, scope: &str) -> bool {
+        self.hierarchy.holds(granted, scope)
+    }
+
     fn has_scopes(&self, rules: Rules<'_>, subject: &Subject<'_>) -> bool {
         rules.iter().all(|rule| match &rule.alternatives {
             None => true,
@@ -266,10 +271,21 @@ impl ToolRules {
     /// arguments of a call nor a new login could change. A dispatcher is judged by the rule of every
     /// call.
     pub(crate) fn visible(&self, operation: Operation<'_>, subject: &Subject<'_>) -> bool {
-        let Some(found) = self.find(operation) else {
-            return false;
-        };
-        let rules = found.rules();
+        self.find(operation)
+            .is_some_and(|found| self.shows(found.rules(), subject))
+    }
+
+    /// The same of resources named by a template, which are there to be read.
+    pub(crate) fn visible_template(&self, template: &str, subject: &Subject<'_>) -> bool {
+        let method = self.methods.find("resources/read");
+        let target = self.resources.find_template(template);
+        target.is_some_and(|target| {
+            let rules = [method.map(|entry| &entry.rule), Some(&target.rule), None];
+            self.shows(Rules(rules), subject)
+        })
+    }
+
+    fn shows(&self, rules: Rules<'_>, subject: &Subject<'_>) -> bool {
         let mut each = rules.iter();
         rules.check_methods(subject.method).is_ok()
             && each.clone().all(|rule| place::may_pass(rule, subject))

@@ -44,6 +44,7 @@ mod prm;
 mod profiles;
 mod redaction;
 mod rotation;
+mod scoped;
 mod server;
 #[cfg(feature = "client")]
 mod socket;

@@ -193,6 +193,16 @@ impl Principal {
         self.0.claims.get_or_init(read)
     }
 
+    /// Bytes it takes, roughly: for caches that are bounded by them.
+    pub(crate) fn size(&self) -> usize {
+        let facts = &*self.0;
+        let lists = [&facts.roles, &facts.groups, &facts.entitlements];
+        let words = lists.into_iter().flat_map(|list| list.iter());
+        let words: usize = words.map(|word| word.len() + size_of::<Box<str>>()).sum();
+        let scopes: usize = facts.scopes.iter().map(|scope| scope.len() + 32).sum();
+        size_of::<Facts>() + facts.payload.capacity() + words + scopes
+    }
+
     /// A name for this principal that is the same for every token of theirs.
     #[must_use]
     pub fn key(&self) -> PrincipalKey {

@@ -6,6 +6,7 @@ mod messages;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use http::Extensions;
 
@@ -40,6 +41,7 @@ pub struct AuthenticatorBuilder {
     resource: ProtectedResource,
     required_scopes: Vec<String>,
     credential_limit: usize,
+    verified_bytes: u64,
     forward_credential: bool,
     close_streams: bool,
     clock: Arc<dyn Clock>,
@@ -63,6 +65,7 @@ impl AuthenticatorBuilder {
             resource,
             required_scopes: Vec::new(),
             credential_limit: 8 * 1024,
+            verified_bytes: 32 * 1024 * 1024,
             forward_credential: false,
             close_streams: true,
             clock: Arc::new(SystemClock::new()),
@@ -113,6 +116,16 @@ impl AuthenticatorBuilder {
     #[must_use]
     pub fn max_credential_bytes(mut self, bytes: usize) -> Self {
         self.credential_limit = bytes;
+        self
+    }
+
+    /// How many bytes of verified access tokens are remembered, so that an equal token needs no
+    /// second look at its signature. Default 32 MiB, about 30,000 tokens; up to 16 GiB; 0 verifies
+    /// every token every time. Decisions are the same either way: what is remembered is who a token
+    /// belongs to, and expiry, keys, revocation, policy and scopes are judged on every request.
+    #[must_use]
+    pub fn verified_token_bytes(mut self, bytes: u64) -> Self {
+        self.verified_bytes = bytes;
         self
     }
 
@@ -257,6 +270,7 @@ impl AuthenticatorBuilder {
         let basic_challenge = self.options.examine_realm(has_tokens, &mut problems);
         let fetch = self.examine_fetch(&mut problems);
         let sessions = self.messages.examine(&mut problems);
+        let verdicts = self.examine_verdicts(&mut problems);
         if let Err(algorithm) = known_answers() {
             problems.add(
                 "crypto provider",
@@ -314,7 +328,10 @@ impl AuthenticatorBuilder {
                 })
             }),
             challenge_scopes: self.messages.challenge_scopes,
+            mount: 0,
             shared: Arc::new(Shared {
+                verdicts,
+                mounts: AtomicU64::new(1),
                 sessions,
                 tokens,
                 rules: Rules::new(self.policies, self.enricher, &self.clock, &signal),

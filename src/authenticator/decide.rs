@@ -147,18 +147,26 @@ impl Inner {
         if !is_token_shaped(text) {
             return Err(Reason::UnrecognizedCredential.into());
         }
+        let verdicts = self.shared.verdicts.as_ref();
+        let tag = verdicts.map(|verdicts| verdicts.tag(self.mount, text));
+        let known = verdicts
+            .zip(tag)
+            .and_then(|(verdicts, tag)| verdicts.find(&tag, asked.now));
+        if let Some((principal, organization)) = known {
+            return Ok(Proven::by_token(principal, organization));
+        }
         let attempt = if asked.waited.keys {
             Attempt::AfterWait
         } else {
             Attempt::First
         };
         match validate(text, &self.trust, &self.resource, asked.now, attempt) {
-            Outcome::Decided(Ok((principal, organization))) => Ok(Proven {
-                principal,
-                organization,
-                method: AuthMethod::OAuth,
-                token: None,
-            }),
+            Outcome::Decided(Ok(verified)) => {
+                if let Some((verdicts, tag)) = verdicts.zip(tag) {
+                    verdicts.keep(tag, &verified, asked.now);
+                }
+                Ok(Proven::by_token(verified.principal, verified.organization))
+            }
             Outcome::Decided(Err(rejection)) => Err(rejection.into()),
             // A second wait is never granted; were it asked for, we could not know.
             Outcome::Wait(_) if asked.waited.keys => Err(Reason::IssuerUnavailable.into()),
@@ -303,6 +311,17 @@ fn check_networks(
         Some(policy) => with_help(rejection, policy),
         None => rejection,
     })
+}
+
+impl Proven {
+    fn by_token(principal: Principal, organization: OrganizationId) -> Self {
+        Self {
+            principal,
+            organization,
+            method: AuthMethod::OAuth,
+            token: None,
+        }
+    }
 }
 
 impl From<UsedToken> for Proven {

@@ -21,6 +21,7 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -31,7 +32,8 @@ use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method};
 use crate::clock::Clock;
 use crate::context::{AuthContext, Operations};
 use crate::error::{BackendError, ConfigError, Problems};
-use crate::oauth::jwt::Trust;
+use crate::oauth::jwt::{Trust, TrustedIssuer};
+use crate::oauth::verdicts::Verdicts;
 use crate::policy::ClientPattern;
 use crate::rejection::{Reason, Rejection};
 use crate::resource::{ProtectedResource, Resource};
@@ -84,6 +86,8 @@ struct Inner {
     credential_limit: usize,
     forward_credential: bool,
     trust: Trust,
+    /// Tells the mounts of a server apart.
+    mount: u64,
     operations: Option<Arc<Operations>>,
     challenge_scopes: ChallengeScopes,
     shared: Arc<Shared>,
@@ -93,6 +97,8 @@ struct Inner {
 struct Shared {
     clock: Arc<dyn Clock>,
     tokens: Option<Tokens>,
+    verdicts: Option<Verdicts>,
+    mounts: AtomicU64,
     rules: Rules,
     revocations: Revocations,
     senders: Senders,
@@ -157,7 +163,7 @@ impl Authenticator {
         let mut trusted = Vec::new();
         for (index, config) in resource.issuers.into_iter().enumerate() {
             match self.0.trust.get(&config.identifier) {
-                Some(known) => trusted.push(known.clone()),
+                Some(known) => trusted.push(TrustedIssuer::clone(known)),
                 None => problems.add(
                     format!("issuer[{index}]"),
                     config.identifier,
@@ -171,6 +177,7 @@ impl Authenticator {
             credential_limit: self.0.credential_limit,
             forward_credential: self.0.forward_credential,
             trust: Trust::new(trusted),
+            mount: self.0.shared.mounts.fetch_add(1, Ordering::Relaxed),
             operations: self.0.operations.clone(),
             challenge_scopes: self.0.challenge_scopes.clone(),
             shared: self.0.shared.clone(),

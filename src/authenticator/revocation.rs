@@ -166,9 +166,13 @@ impl AuthHandle {
         self.revoke(Target::Issuer(issuer.into()));
     }
 
-    /// Forgets every cached token record, policy and user fact: the next request asks the stores.
+    /// Forgets every verified access token, cached token record, policy and user fact: the next
+    /// request verifies again and asks the stores.
     pub fn flush(&self) {
         self.0.rules.flush();
+        if let Some(verdicts) = &self.0.verdicts {
+            verdicts.flush();
+        }
         if let Some(tokens) = &self.0.tokens {
             tokens.flush();
         }

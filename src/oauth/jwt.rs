@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::claims;
-use super::keys::{FetchWait, KeySource, Lookup};
+use super::keys::{FetchWait, Fingerprint, KeySource, Lookup};
 use crate::clock::UnixTime;
 use crate::ident::OrganizationId;
 use crate::issuer::Issuer;
@@ -23,24 +23,24 @@ pub(crate) struct TrustedIssuer {
 
 /// Every configured issuer, by its exact identifier. Shared by all mounts of a server.
 #[derive(Debug)]
-pub(crate) struct Trust(HashMap<Arc<str>, TrustedIssuer>);
+pub(crate) struct Trust(HashMap<Arc<str>, Arc<TrustedIssuer>>);
 
 impl Trust {
     pub(crate) fn new(issuers: impl IntoIterator<Item = TrustedIssuer>) -> Self {
         Self(
             issuers
                 .into_iter()
-                .map(|issuer| (issuer.name.clone(), issuer))
+                .map(|issuer| (issuer.name.clone(), Arc::new(issuer)))
                 .collect(),
         )
     }
 
-    pub(crate) fn get(&self, identifier: &str) -> Option<&TrustedIssuer> {
+    pub(crate) fn get(&self, identifier: &str) -> Option<&Arc<TrustedIssuer>> {
         self.0.get(identifier)
     }
 
     pub(crate) fn issuers(&self) -> impl Iterator<Item = &TrustedIssuer> {
-        self.0.values()
+        self.0.values().map(|issuer| &**issuer)
     }
 }
 
@@ -53,9 +53,18 @@ pub(crate) enum Attempt {
 
 /// What came of looking at a token.
 pub(crate) enum Outcome {
-    Decided(Result<(Principal, OrganizationId), Rejection>),
+    Decided(Result<Verified, Rejection>),
     /// The issuer's keys are being fetched: wait, then look once more.
     Wait(FetchWait),
+}
+
+/// A token whose claims and signature are good, and what that rests on.
+pub(crate) struct Verified {
+    pub(crate) principal: Principal,
+    pub(crate) organization: OrganizationId,
+    pub(crate) issuer: Arc<TrustedIssuer>,
+    /// The key set it was verified by; `None` if that changed meanwhile.
+    pub(crate) keys: Option<Fingerprint>,
 }
 
 /// Validates a signed access token. Never blocks and never awaits: all I/O is behind
@@ -94,6 +103,7 @@ fn examine(
     }
     let unverified = claims::judge(&claimed, &issuer.config, resource, now)?;
     let after_wait = attempt == Attempt::AfterWait;
+    let keys = issuer.keys.fingerprint();
     let candidates =
         match issuer
             .keys
@@ -115,9 +125,13 @@ fn examine(
         return Err(Reason::BadSignature.into());
     }
     let name = issuer.name.clone();
-    Ok(Outcome::Decided(unverified.verified(
-        &issuer.config,
-        name,
-        compact.payload,
-    )))
+    let facts = unverified.verified(&issuer.config, name, compact.payload);
+    Ok(Outcome::Decided(facts.map(|(principal, organization)| {
+        Verified {
+            principal,
+            organization,
+            issuer: issuer.clone(),
+            keys: keys.filter(|_| issuer.keys.fingerprint() == keys),
+        }
+    })))
 }

@@ -5,3 +5,4 @@ mod discovery;
 pub(crate) mod jwt;
 pub(crate) mod keys;
 mod times;
+pub(crate) mod verdicts;

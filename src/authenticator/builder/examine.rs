@@ -5,11 +5,15 @@ use http::HeaderName;
 use super::AuthenticatorBuilder;
 use crate::authenticator::tokens::key_header;
 use crate::error::Problems;
+use crate::oauth::verdicts::Verdicts;
 use crate::scope::ScopeSet;
 
 /// The bounds of `max_credential_bytes`: below, real tokens are cut off; above, servers in front
 /// refuse the header anyway.
 const CREDENTIAL_BYTES: std::ops::RangeInclusive<usize> = 1024..=16 * 1024;
+
+/// The most of `verified_token_bytes`.
+const VERIFIED_BYTES: u64 = 16 * 1024 * 1024 * 1024;
 
 impl AuthenticatorBuilder {
     pub(super) fn examine_scopes(&self, problems: &mut Problems) -> ScopeSet {
@@ -56,6 +60,29 @@ impl AuthenticatorBuilder {
             );
         }
         key_header(self.api_key_header.as_ref()?, problems)
+    }
+
+    /// `None` with a problem, or where nothing is to be remembered.
+    pub(super) fn examine_verdicts(&self, problems: &mut Problems) -> Option<Verdicts> {
+        if self.verified_bytes == 0 {
+            return None;
+        }
+        if self.verified_bytes > VERIFIED_BYTES {
+            problems.add(
+                "verified_token_bytes",
+                self.verified_bytes,
+                "use at most 17,179,869,184 (16 GiB), or 0 to verify every time; 33,554,432 is the default",
+            );
+            return None;
+        }
+        let verdicts = Verdicts::new(self.verified_bytes).map_err(|error| {
+            problems.add(
+                "verified_token_bytes",
+                error,
+                "the operating system gives no random bytes",
+            );
+        });
+        verdicts.ok()
     }
 
     pub(super) fn examine_limits(&self, problems: &mut Problems) {

@@ -33,6 +33,8 @@ use crate::scope::ScopeSet;
 use attempts::Attempts;
 use snapshot::{Phase, Snapshot};
 
+pub(crate) use snapshot::Fingerprint;
+
 /// Target of every event about keys.
 pub(crate) const TARGET: &str = "tower_mcp_auth::keys";
 
@@ -182,6 +184,29 @@ impl KeySource {
                 return found;
             }
         }
+    }
+
+    /// Which document the keys of the moment stand in.
+    pub(crate) fn fingerprint(&self) -> Option<Fingerprint> {
+        Some(self.snapshot.load().as_deref()?.fingerprint)
+    }
+
+    /// Whether what was verified by keys of this document would be verified by them now, without
+    /// a look at the token. If not, [`lookup`](Self::lookup) knows why.
+    pub(crate) fn vouches(self: &Arc<Self>, fingerprint: Fingerprint) -> bool {
+        let now = self.clock.monotonic();
+        self.note_asked(now);
+        let seen = self.snapshot.load();
+        let Some(snapshot) = seen.as_ref() else {
+            return false;
+        };
+        match snapshot.phase(now) {
+            Phase::Fresh => {}
+            Phase::Due => self.nudge(seen.as_ref(), now),
+            Phase::Stale if self.is_out(now) => self.nudge(seen.as_ref(), now),
+            Phase::Stale | Phase::Expired => return false,
+        }
+        snapshot.fingerprint == fingerprint
     }
 
     fn look_in(

@@ -11,7 +11,7 @@ use futures_util::FutureExt;
 use tokio::runtime::Handle;
 
 use super::attempts::Step;
-use super::snapshot::Snapshot;
+use super::snapshot::{Fingerprint, Snapshot};
 use super::{KeySource, TARGET, millis};
 use crate::error::BackendError;
 use crate::fetch::{FetchFailure, Limits, get, shown};
@@ -128,7 +128,7 @@ impl KeySource {
         self.report_dropped(&dropped);
         let freshness = self.issuer.freshness;
         Ok(Snapshot::new(
-            keys,
+            (keys, Fingerprint::of(&document.body)),
             now,
             document.max_age,
             freshness,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use sha2::{Digest, Sha256};
+
 use crate::issuer::Freshness;
 use crate::jose::KeySet;
 
@@ -19,9 +21,21 @@ pub(super) enum Phase {
     Expired,
 }
 
+/// Names a key set document by its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Fingerprint([u8; 32]);
+
+impl Fingerprint {
+    pub(super) fn of(document: &[u8]) -> Self {
+        Self(Sha256::digest(document).into())
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Snapshot {
     pub(super) keys: KeySet,
+    /// The document they stand in, told apart from every other.
+    pub(super) fingerprint: Fingerprint,
     taken: Duration,
     due: Duration,
     lifetime: Duration,
@@ -32,7 +46,7 @@ impl Snapshot {
     /// Keys asked for at `taken`. `random` moves the moment of the next refresh by up to 10 % of
     /// it, so that a fleet that started together does not ask together.
     pub(super) fn new(
-        keys: KeySet,
+        (keys, fingerprint): (KeySet, Fingerprint),
         taken: Duration,
         max_age: Option<Duration>,
         freshness: Freshness,
@@ -44,6 +58,7 @@ impl Snapshot {
         let per_mille = 720 + u32::try_from(random % 161).unwrap_or(0);
         Self {
             keys,
+            fingerprint,
             taken,
             due: lifetime.saturating_mul(per_mille) / 1000,
             lifetime,

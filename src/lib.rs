@@ -131,6 +131,7 @@
 //! | keys: lifetime; beyond it while the issuer is down | 5 min; 24 h | 1 – 60 min; 0 – 7 d |
 //! | key fetches | 10 s apart, 6 a minute per issuer | fixed |
 //! | waiting for keys, per request | 2 s | fixed |
+//! | verified access tokens remembered | 32 MiB | 0 – 16 GiB |
 //! | one fetch: connect; in all | 2 s; 5 s | |
 //! | metadata or key document | 256 KiB, 100 keys | fixed |
 //! | API token record; beyond it while the store fails | 30 s; 30 s (60 s in all) | fixed |

@@ -1,6 +1,7 @@
 //! The bare service every bench is read against, and the request it gets.
 
 use std::convert::Infallible;
+use std::future::{Ready, ready};
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response};
@@ -8,8 +9,8 @@ use http_body_util::Empty;
 
 pub(crate) const RESOURCE: &str = "https://mcp.example.com/mcp";
 
-pub(crate) async fn echo<B>(request: Request<B>) -> Result<Response<B>, Infallible> {
-    Ok(Response::new(request.into_body()))
+pub(crate) fn echo<B>(request: Request<B>) -> Ready<Result<Response<B>, Infallible>> {
+    ready(Ok(Response::new(request.into_body())))
 }
 
 pub(crate) fn request(authorization: Option<&HeaderValue>) -> Request<Empty<Bytes>> {

@@ -197,6 +197,12 @@ impl Authenticator {
         self.0.trust.issuers().all(|issuer| issuer.keys.is_ready())
     }
 
+    /// How many verified access tokens are remembered now, over all mounts: a gauge.
+    #[must_use]
+    pub fn verified_tokens(&self) -> usize {
+        self.0.shared.verdicts.as_ref().map_or(0, Verdicts::len)
+    }
+
     /// How each issuer stands, in the order of their identifiers: for health checks and gauges.
     #[must_use]
     pub fn issuer_status(&self) -> Vec<IssuerStatus> {

@@ -109,6 +109,10 @@ impl Verdicts {
         self.tokens.insert(tag, Arc::new(verdict));
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.tokens.len()
+    }
+
     pub(crate) fn flush(&self) {
         self.tokens.clear();
     }

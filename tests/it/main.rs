@@ -54,3 +54,4 @@ mod support;
 mod token_outage;
 mod tokens_support;
 mod tower;
+mod verdicts;

@@ -143,24 +143,22 @@ fn message<'b>(
         Some(_) => return Err(MessageFault::Params),
     }
     let id = id.map(checked_id).transpose()?;
-    let mut arguments = None;
-    let mut asked = None;
-    let mut subscribed = Vec::new();
+    let mut message = Message {
+        kind,
+        id,
+        asked: None,
+        arguments: None,
+        subscribed: Vec::new(),
+    };
     if let Some(method) = method {
         let method = text(method).ok_or(MessageFault::Method)?.decode()?;
         let params = params.unwrap_or_else(|| Fields::none(PARAMS));
-        arguments = checked_arguments(&method, &params)?;
-        subscribed = subscriptions(&method, &params)?;
+        message.arguments = checked_arguments(&method, &params)?;
+        message.subscribed = subscriptions(&method, &params)?;
         let named = named(&method, &params)?;
-        asked = Some(Asked { method, named });
+        message.asked = Some(Asked { method, named });
     }
-    Ok(Message {
-        kind,
-        id,
-        asked,
-        arguments,
-        subscribed,
-    })
+    Ok(message)
 }
 
 fn text(value: Value<'_>) -> Option<Text<'_>> {

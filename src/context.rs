@@ -99,6 +99,11 @@ impl AuthContext {
         self.0.admitted.token.as_ref()
     }
 
+    /// When the party was let in.
+    pub(crate) fn admitted_at(&self) -> UnixTime {
+        self.0.admitted.at
+    }
+
     /// Whose sessions are this party's.
     pub(crate) fn owner(&self) -> (&Principal, &OrganizationId) {
         (self.principal(), self.organization())

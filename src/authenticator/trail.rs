@@ -168,18 +168,10 @@ impl Authenticator {
         let Some(Audit { trail, .. }) = &shared.audit else {
             return;
         };
-        let now = shared.clock.now();
+        let (now, latency) = times(&*shared.clock, arrival);
         let record = match decision {
             Ok(None) => AuditRecord::new(AuditEvent::AuthOk, now),
-            Ok(Some(context)) => {
-                let method = context.method().name();
-                let mut record =
-                    AuditRecord::granted(now, method, context.principal(), context.organization());
-                record.policy = context
-                    .permitted()
-                    .map(|permitted| AuditPolicy::new(&permitted.version().to_string(), ""));
-                record
-            }
+            Ok(Some(context)) => granted(now, context),
             Err(rejection) => refused(now, rejection),
         };
         let mut record = self.described(record, head, arrival, trail);
@@ -187,7 +179,43 @@ impl Authenticator {
         if let Some(id) = request_id {
             record.request_id = Some(AuditText::new(id));
         }
-        record.latency = shared.clock.monotonic().saturating_sub(arrival.at);
+        record.latency = latency;
+        trail.record(record);
+    }
+
+    /// Puts on record that a client went away while its request was still being read.
+    pub(crate) fn audit_abandoned(
+        &self,
+        head: Head<'_>,
+        context: Option<&AuthContext>,
+        arrival: Arrival,
+    ) {
+        let shared = &self.0.shared;
+        let Some(Audit { trail, .. }) = &shared.audit else {
+            return;
+        };
+        let (now, latency) = times(&*shared.clock, arrival);
+        let record = match context {
+            Some(context) => granted(now, context),
+            None => AuditRecord::new(AuditEvent::AuthAbandoned, now),
+        };
+        let mut record = self.described(record, head, arrival, trail);
+        record.event = AuditEvent::AuthAbandoned;
+        record.latency = latency;
+        trail.record(record);
+    }
+
+    /// Puts on record that a handler asked for more than a credential has (SCP-11).
+    pub(crate) fn audit_step_up(&self, rejection: &Rejection, request_id: &str, arrival: Arrival) {
+        let shared = &self.0.shared;
+        let Some(Audit { trail, .. }) = &shared.audit else {
+            return;
+        };
+        let (now, latency) = times(&*shared.clock, arrival);
+        let mut record = refused(now, rejection);
+        record.net = arrival.sender.as_ref().map(net);
+        record.request_id = Some(AuditText::new(request_id));
+        record.latency = latency;
         trail.record(record);
     }
 
@@ -232,6 +260,22 @@ impl Shared {
         record.policy = policy(rejection);
         trail.record(record);
     }
+}
+
+/// When a decision was made, and how long it took. The clock is the user's and may panic (R15), which
+/// while unwinding would end the process; the record is written all the same.
+fn times(clock: &dyn Clock, arrival: Arrival) -> (UnixTime, Duration) {
+    let times = || (clock.now(), clock.monotonic().saturating_sub(arrival.at));
+    catch_unwind(AssertUnwindSafe(times)).unwrap_or((UnixTime::from_secs(0), Duration::ZERO))
+}
+
+fn granted(now: UnixTime, context: &AuthContext) -> AuditRecord {
+    let method = context.method().name();
+    let mut record = AuditRecord::granted(now, method, context.principal(), context.organization());
+    record.policy = context
+        .permitted()
+        .map(|permitted| AuditPolicy::new(&permitted.version().to_string(), ""));
+    record
 }
 
 fn refused(now: UnixTime, rejection: &Rejection) -> AuditRecord {

@@ -29,13 +29,26 @@ pub(crate) fn body_form(method: &Method, headers: &HeaderMap) -> Result<BodyForm
     if !headers.get_all(CONTENT_ENCODING).iter().all(plain) {
         return Err(MessageFault::ContentEncoding);
     }
-    Ok(match media_type {
-        Some(media_type) if is_never_json(media_type) => BodyForm::Other,
-        _ => BodyForm::Json,
+    match media_type {
+        Some(media_type) if is_never_json(media_type) => Ok(BodyForm::Other),
+        Some(media_type) if has_other_charset(media_type) => Err(MessageFault::Charset),
+        _ => Ok(BodyForm::Json),
+    }
+}
+
+/// JSON is UTF-8 (RFC 8259 §8.1), but some servers decode it as the charset says, and in UTF-7 a
+/// text that is plain for us has quotes in it.
+fn has_other_charset(media_type: &HeaderValue) -> bool {
+    let media_type = String::from_utf8_lossy(media_type.as_bytes()).to_ascii_lowercase();
+    media_type.split([';', ',']).any(|parameter| {
+        let (name, value) = parameter.split_once('=').unwrap_or_default();
+        let value = value.trim_matches([' ', '\t', '"']);
+        name.trim_start().starts_with("charset") && !matches!(value, "utf-8" | "utf8" | "us-ascii")
     })
 }
 
-/// Media types that no JSON-RPC server reads. A comma may be two lines that somebody joined, and a
+/// Media types that no JSON-RPC server should read; one that does gets no message with them, see
+/// [`RequestBody`](crate::middleware::RequestBody). A comma may be two lines that somebody joined, and a
 /// server may take the other one.
 fn is_never_json(media_type: &HeaderValue) -> bool {
     let Some(media_type) = media_type.to_str().ok().filter(|line| !line.contains(',')) else {

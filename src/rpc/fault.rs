@@ -29,8 +29,12 @@ pub(crate) enum MessageFault {
     Name,
     /// The arguments of a tool or prompt are no object.
     Arguments,
+    /// More resources are subscribed to than anybody would.
+    TooMany,
     /// More than one `Content-Type`.
     ContentType,
+    /// A `Content-Type` with a charset that is not UTF-8.
+    Charset,
     /// The body is compressed.
     ContentEncoding,
 }
@@ -52,6 +56,8 @@ impl MessageFault {
             Self::Params => "The params are not an object.",
             Self::Name => "The params lack the name, URI or id that this method needs.",
             Self::Arguments => "The arguments are not an object.",
+            Self::TooMany => "The request subscribes to more than 1024 resources.",
+            Self::Charset => "The request has a charset that is not UTF-8.",
             Self::ContentType => "The request has more than one Content-Type header.",
             Self::ContentEncoding => "The request has a Content-Encoding, which is not supported.",
         }

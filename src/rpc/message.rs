@@ -6,11 +6,16 @@ use crate::operation::{Operation, Target};
 
 use super::fault::MessageFault;
 use super::fields::Fields;
-use super::scan::{Scanner, Text, Value, ValueKind};
+use super::scan::{Scanner, Step, Text, Value, ValueKind};
 
 const TOP: [&str; 6] = ["jsonrpc", "id", "method", "params", "result", "error"];
-const PARAMS: [&str; 5] = ["name", "uri", "taskId", "ref", "arguments"];
+const PARAMS: [&str; 6] = ["name", "uri", "taskId", "ref", "arguments", "notifications"];
+/// Most resources that one message may subscribe to: each is judged.
+const MAX_SUBSCRIBED: usize = 1024;
 const REFERENCE: [&str; 3] = ["type", "name", "uri"];
+
+/// The method whose parameters name any number of resources.
+pub(super) const LISTEN: &str = "subscriptions/listen";
 
 /// What a message is, by the members it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +33,7 @@ pub(crate) struct Message<'b> {
     id: Option<&'b str>,
     asked: Option<Asked<'b>>,
     arguments: Option<&'b str>,
+    subscribed: Vec<Cow<'b, str>>,
 }
 
 #[derive(Debug)]
@@ -60,6 +66,12 @@ impl Message<'_> {
             Named::Prompt(name) => Operation::on(method, Target::Prompt(name)),
             Named::Resource(uri) => Operation::on(method, Target::Resource(uri)),
         })
+    }
+
+    /// What it asks to do besides: to hear of these resources.
+    pub(crate) fn subscriptions(&self) -> impl Iterator<Item = Operation<'_>> {
+        let uris = self.subscribed.iter();
+        uris.map(|uri| Operation::new("resources/subscribe", Some(uri)))
     }
 
     /// The JSON of the id, as written.
@@ -111,7 +123,7 @@ pub(crate) fn read(body: &[u8]) -> Result<Message<'_>, MessageFault> {
 
 fn message<'b>(
     top: &Fields<'b, 6>,
-    params: Option<Fields<'b, 5>>,
+    params: Option<Fields<'b, 6>>,
 ) -> Result<Message<'b>, MessageFault> {
     match top.get("jsonrpc")?.and_then(text) {
         Some(version) if version.decode()? == "2.0" => {}
@@ -131,21 +143,22 @@ fn message<'b>(
         Some(_) => return Err(MessageFault::Params),
     }
     let id = id.map(checked_id).transpose()?;
-    let mut arguments = None;
-    let mut asked = None;
+    let mut message = Message {
+        kind,
+        id,
+        asked: None,
+        arguments: None,
+        subscribed: Vec::new(),
+    };
     if let Some(method) = method {
         let method = text(method).ok_or(MessageFault::Method)?.decode()?;
         let params = params.unwrap_or_else(|| Fields::none(PARAMS));
-        arguments = checked_arguments(&method, &params)?;
+        message.arguments = checked_arguments(&method, &params)?;
+        message.subscribed = subscriptions(&method, &params)?;
         let named = named(&method, &params)?;
-        asked = Some(Asked { method, named });
+        message.asked = Some(Asked { method, named });
     }
-    Ok(Message {
-        kind,
-        id,
-        asked,
-        arguments,
-    })
+    Ok(message)
 }
 
 fn text(value: Value<'_>) -> Option<Text<'_>> {
@@ -167,7 +180,7 @@ fn checked_id(id: Value<'_>) -> Result<&str, MessageFault> {
 
 fn checked_arguments<'b>(
     method: &str,
-    params: &Fields<'b, 5>,
+    params: &Fields<'b, 6>,
 ) -> Result<Option<&'b str>, MessageFault> {
     if !matches!(method, "tools/call" | "prompts/get") {
         return Ok(None);
@@ -182,7 +195,50 @@ fn checked_arguments<'b>(
     }
 }
 
-fn named<'b>(method: &str, params: &Fields<'b, 5>) -> Result<Named<'b>, MessageFault> {
+/// The URIs in `params.notifications.resourceSubscriptions` (MCP 2026-07-28, `subscriptions/listen`).
+fn subscriptions<'b>(
+    method: &str,
+    params: &Fields<'b, 6>,
+) -> Result<Vec<Cow<'b, str>>, MessageFault> {
+    if method != LISTEN {
+        return Ok(Vec::new());
+    }
+    let wanted = params.get("notifications")?;
+    let Some(wanted) = wanted.filter(|value| !matches!(value.kind, ValueKind::Null)) else {
+        return Ok(Vec::new());
+    };
+    // Some readers take an array for an object whose names are left out.
+    if !matches!(wanted.kind, ValueKind::Object) {
+        return Err(MessageFault::Params);
+    }
+    let fields = Fields::read(&mut Scanner::new(wanted.raw), ["resourceSubscriptions"])?;
+    match fields.get("resourceSubscriptions")? {
+        None => Ok(Vec::new()),
+        Some(uris) => match uris.kind {
+            ValueKind::Null => Ok(Vec::new()),
+            ValueKind::Array => strings(uris.raw),
+            _ => Err(MessageFault::Params),
+        },
+    }
+}
+
+/// The items of an array of strings.
+fn strings(array: &str) -> Result<Vec<Cow<'_, str>>, MessageFault> {
+    let mut scanner = Scanner::new(array);
+    let mut items = Vec::new();
+    scanner.peek();
+    scanner.enter(false)?;
+    while let Step::Item = scanner.step()? {
+        if items.len() == MAX_SUBSCRIBED {
+            return Err(MessageFault::TooMany);
+        }
+        let item = text(scanner.value()?).ok_or(MessageFault::Params)?;
+        items.push(item.decode()?);
+    }
+    Ok(items)
+}
+
+fn named<'b>(method: &str, params: &Fields<'b, 6>) -> Result<Named<'b>, MessageFault> {
     let Some(parameter) = naming_parameter(method) else {
         return Ok(Named::Nothing);
     };

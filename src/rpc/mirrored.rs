@@ -11,7 +11,7 @@ use crate::operation::Operation;
 use crate::wire::only_line;
 
 use super::fault::HeaderFault;
-use super::message::{Kind, Message, naming_parameter};
+use super::message::{Kind, LISTEN, Message, naming_parameter};
 
 const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 const METHOD: HeaderName = HeaderName::from_static("mcp-method");
@@ -85,6 +85,14 @@ impl Mirrored<'_> {
             Some(_) => Some(self.name.as_deref()?),
         };
         Some(Operation::new(method, name))
+    }
+
+    /// The same, if every server that compares the headers has to compare all of it: not where the
+    /// name is one that SEP-2243 does not ask for, or where the body names more.
+    pub(crate) fn compared(&self) -> Option<Operation<'_>> {
+        let whole = |method| naming_parameter(method).is_none() || needs_name(method);
+        self.operation()
+            .filter(|operation| operation.method() != LISTEN && whole(operation.method()))
     }
 
     /// Whether the headers say the same as the body, and all they have to. `Mcp-Name` of a method

@@ -51,9 +51,11 @@ impl After {
         Some((framing, self.visit.opening(self.context.as_ref()?)?))
     }
 
-    /// The challenge, if the handler asked the client to come back with more.
+    /// The challenge, if the handler asked the client to come back with more. Answered, and put on
+    /// record, where the credential was judged.
     fn step_up<B>(&self, response: &mut Response<B>) -> Option<Response<Bytes>> {
-        let context = self.context.as_ref()?;
+        let judged = self.visit.stages.credential;
+        let context = self.context.as_ref().filter(|_| judged)?;
         let asked = response.extensions_mut().remove::<StepUp>();
         let step_up = asked.as_ref().or_else(|| context.asked_step_up())?;
         let rejection = self.visit.auth.judge_step_up(context, step_up);

@@ -13,6 +13,10 @@ pin_project! {
     /// The body of the request that the inner service receives: the client's own, untouched, or the
     /// same bytes after this crate has read them to decide about the operation they ask for.
     ///
+    /// What came as something else than a message (a `GET`, or media types such as `image/png` and
+    /// `application/grpc`) is not read to decide, and so must not be one: if it begins with `{` or
+    /// `[`, the body ends there, empty.
+    ///
     /// A service behind [`McpAuthLayer`](crate::McpAuthLayer) takes any body, as axum's, tonic's and
     /// rmcp's do. One that takes exactly one body type gets it with
     /// `tower::ServiceBuilder::map_request`.
@@ -28,8 +32,18 @@ pin_project! {
     #[derive(Debug)]
     enum Kind<B> {
         Untouched { #[pin] body: B },
+        Other { #[pin] body: B, seen: Seen },
         Read { read: Read },
     }
+}
+
+/// What has been seen of a body that came as something else than a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Seen {
+    Nothing,
+    Something,
+    /// A message after all.
+    Message,
 }
 
 /// A body that has been read to its end.
@@ -52,9 +66,34 @@ impl<B> RequestBody<B> {
         }
     }
 
+    /// The client's own, which nobody has judged: it passes as long as it is no message.
+    pub(super) fn other(body: B) -> Self {
+        Self {
+            kind: Kind::Other {
+                body,
+                seen: Seen::Nothing,
+            },
+        }
+    }
+
     pub(super) fn read(read: Read) -> Self {
         Self {
             kind: Kind::Read { read },
+        }
+    }
+}
+
+impl Seen {
+    /// What is known after these bytes, which come first. A mark of byte order and blanks may stand
+    /// before a message.
+    fn after(self, bytes: &[u8]) -> Self {
+        let skipped = |byte: &u8| {
+            byte.is_ascii_whitespace() || matches!(byte, 0x0b | 0xef | 0xbb | 0xbf | 0xfe | 0xff)
+        };
+        match (self, bytes.iter().find(|byte| !skipped(byte))) {
+            (Self::Nothing, Some(b'{' | b'[')) => Self::Message,
+            (Self::Nothing, Some(_)) => Self::Something,
+            _ => self,
         }
     }
 }
@@ -69,6 +108,20 @@ impl<B: Body<Data = Bytes>> Body for RequestBody<B> {
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         match self.project().kind.project() {
             KindProjection::Untouched { body } => body.poll_frame(cx),
+            KindProjection::Other { body, seen } => {
+                if *seen == Seen::Message {
+                    return Poll::Ready(None);
+                }
+                let frame = ready!(body.poll_frame(cx));
+                if let Some(Ok(frame)) = &frame {
+                    *seen = seen.after(frame.data_ref().map_or(&[], |data| data));
+                }
+                if *seen == Seen::Message {
+                    tracing::debug!("a message in a request of another kind was not passed on");
+                    return Poll::Ready(None);
+                }
+                Poll::Ready(frame)
+            }
             KindProjection::Read { read } => {
                 let bytes = mem::take(&mut read.bytes);
                 let frame = if bytes.is_empty() {
@@ -84,13 +137,18 @@ impl<B: Body<Data = Bytes>> Body for RequestBody<B> {
     fn is_end_stream(&self) -> bool {
         match &self.kind {
             Kind::Untouched { body } => body.is_end_stream(),
+            Kind::Other { body, seen } => *seen == Seen::Message || body.is_end_stream(),
             Kind::Read { read } => read.bytes.is_empty() && read.trailers.is_none(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
-            Kind::Untouched { body } => body.size_hint(),
+            Kind::Other {
+                seen: Seen::Message,
+                ..
+            } => SizeHint::with_exact(0),
+            Kind::Untouched { body } | Kind::Other { body, .. } => body.size_hint(),
             Kind::Read { read } => {
                 SizeHint::with_exact(u64::try_from(read.bytes.len()).unwrap_or(u64::MAX))
             }

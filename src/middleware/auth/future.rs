@@ -16,6 +16,7 @@ use super::after::After;
 use super::body::{Read, Reading, RequestBody, Unread};
 use super::operation::Caller;
 use super::visit::{Settled, Step, Visit, head_of};
+use crate::authenticator::Begin;
 use crate::context::AuthContext;
 use crate::rejection::Rejection;
 use crate::response::ResponseBody;
@@ -31,6 +32,19 @@ pin_project! {
         #[pin]
         state: State<S, ReqBody, S::Future>,
     }
+
+    impl<S, ReqBody> PinnedDrop for ResponseFuture<S, ReqBody>
+    where
+        S: Service<Request<RequestBody<ReqBody>>>,
+    {
+        fn drop(this: Pin<&mut Self>) {
+            if let StateProj::Reading { waiting: Some((waiting, caller)), .. } =
+                this.project().state.project()
+            {
+                waiting.visit.abandoned(head_of(&waiting.request), caller);
+            }
+        }
+    }
 }
 
 pin_project! {
@@ -43,7 +57,9 @@ pin_project! {
         // Waiting for keys or records.
         Deciding { decision: Decision, waiting: Option<Waiting<S, Request<ReqBody>>> },
         // Waiting for the body.
-        Reading { #[pin] reading: Reading<ReqBody>, caller: Option<Caller>, waiting: Option<Waiting<S, Parts>> },
+        Reading { #[pin] reading: Reading<ReqBody>, waiting: Option<(Waiting<S, Parts>, Caller)> },
+        // The body took its time: waiting for keys or records once more.
+        Again { decision: Decision, waiting: Option<(Waiting<S, Parts>, Result<Read, Unread>)> },
     }
 }
 
@@ -120,8 +136,7 @@ impl<S, ReqBody, F> State<S, ReqBody, F> {
     fn reading(reading: Reading<ReqBody>, caller: Caller, waiting: Waiting<S, Parts>) -> Self {
         Self::Reading {
             reading,
-            caller: Some(caller),
-            waiting: Some(waiting),
+            waiting: Some((waiting, caller)),
         }
     }
 }
@@ -159,16 +174,19 @@ where
                     };
                     waiting.decided(credential)
                 }
-                StateProj::Reading {
-                    reading,
-                    caller,
-                    waiting,
-                } => {
+                StateProj::Reading { reading, waiting } => {
                     let read = ready!(reading.poll_read(cx));
-                    let (Some(waiting), Some(caller)) = (waiting.take(), caller.take()) else {
+                    let Some((waiting, caller)) = waiting.take() else {
                         return Poll::Pending;
                     };
                     waiting.read(read, caller)
+                }
+                StateProj::Again { decision, waiting } => {
+                    let credential = ready!(decision.as_mut().poll(cx));
+                    let Some((waiting, read)) = waiting.take() else {
+                        return Poll::Pending;
+                    };
+                    waiting.decided_again(credential, read)
                 }
             };
             state.set(next);
@@ -189,8 +207,8 @@ where
         match self.visit.step(&self.request, credential) {
             Step::Settled(Settled::Answer(answer)) => State::answered(answer),
             Step::Settled(Settled::Call(context)) => {
-                let after = self.visit.enter(&mut self.request, context);
-                let request = self.request.map(RequestBody::untouched);
+                let mut request = self.visit.pass(self.request);
+                let after = self.visit.enter(&mut request, context);
                 State::inner(self.service.call(request), after)
             }
             Step::Read(caller, limit) => {
@@ -209,6 +227,43 @@ where
 impl<S> Waiting<S, Parts> {
     /// The body is at hand, or never will be.
     fn read<ReqBody>(
+        self,
+        read: Result<Read, Unread>,
+        caller: Caller,
+    ) -> State<S, ReqBody, S::Future>
+    where
+        S: Service<Request<RequestBody<ReqBody>>>,
+    {
+        match self.visit.begin_again(head_of(&self.request), &caller) {
+            None => self.decide(read, caller),
+            Some(Begin::Decided(credential)) => self.decided_again(credential, read),
+            Some(Begin::Pending(decision)) => State::Again {
+                decision,
+                waiting: Some((self, read)),
+            },
+        }
+    }
+
+    /// The credential is still good, or no longer.
+    fn decided_again<ReqBody>(
+        self,
+        credential: Result<AuthContext, Rejection>,
+        read: Result<Read, Unread>,
+    ) -> State<S, ReqBody, S::Future>
+    where
+        S: Service<Request<RequestBody<ReqBody>>>,
+    {
+        match credential {
+            Ok(context) => self.decide(read, Caller::Party(context)),
+            Err(rejection) => {
+                let head = head_of(&self.request);
+                State::answered(self.visit.refuse(head, &rejection, None))
+            }
+        }
+    }
+
+    /// Judges the operation.
+    fn decide<ReqBody>(
         mut self,
         read: Result<Read, Unread>,
         caller: Caller,
@@ -239,6 +294,7 @@ where
             State::Inner { .. } => "inner",
             State::Deciding { .. } => "deciding",
             State::Reading { .. } => "reading",
+            State::Again { .. } => "deciding again",
         };
         f.debug_struct("ResponseFuture")
             .field("state", &state)

@@ -6,11 +6,14 @@
 //! 2. a CORS preflight is answered without a credential, because a browser never sends one with it;
 //! 3. `Origin` and `Host` must be on their lists (403);
 //! 4. the credential is judged (401, 403, or 503 while an issuer is out of reach);
-//! 5. the inner service is called with an [`AuthContext`](crate::AuthContext) in the request's
+//! 5. with [`ToolRules`](crate::ToolRules), the operation is judged by the body (400, 401, 403, 413);
+//!    if the body took its time, the credential once more before that;
+//! 6. the inner service is called with an [`AuthContext`](crate::AuthContext) in the request's
 //!    extensions and without the credential.
 //!
 //! Outside it belong `cors()`, tracing and request ids of tower-http, and concurrency limits: while
-//! keys are being fetched this layer holds a readied inner service.
+//! keys are being fetched and bodies read, this layer holds a readied inner service. It sets no time
+//! limit for a body: `RequestBodyTimeoutLayer` of tower-http, outside, ends one that stalls.
 //!
 //! ```
 //! use http::{Request, StatusCode};

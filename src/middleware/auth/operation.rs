@@ -20,6 +20,9 @@ use crate::tool::ToolRules;
 /// that could be public.
 const MAX_PUBLIC_BODY: usize = 64 * 1024;
 
+/// The longest id of a message that an answer repeats, in bytes.
+const MAX_ID: usize = 1024;
+
 /// Who asks: a party that was let in, or nobody, with the refusal that is due unless the operation
 /// is public.
 #[derive(Clone, Debug)]
@@ -90,7 +93,7 @@ fn by_mirrored(
         }
     };
     let operation = mirrored.operation();
-    if let (Some(operation), true) = (operation, rules.trusts_headers()) {
+    if let (Some(operation), true) = (mirrored.compared(), rules.trusts_headers()) {
         return Next::Decided(decide(auth, operation, None, caller));
     }
     match caller {
@@ -125,7 +128,16 @@ pub(super) fn by_body(
     match (message.kind(), message.operation()) {
         // An answer to a question of the server's own asks for nothing.
         (Kind::Response, _) | (_, None) => Decision::of(caller),
-        (_, Some(operation)) => decide(auth, operation, message.arguments(), caller),
+        (_, Some(operation)) => {
+            let decision = decide(auth, operation, message.arguments(), caller);
+            let mut others = message
+                .subscriptions()
+                .map(|other| decide(auth, other, None, caller));
+            match others.find(|other| other.allowed.is_err()) {
+                Some(refused) if decision.allowed.is_ok() => refused,
+                _ => decision,
+            }
+        }
     }
 }
 
@@ -169,7 +181,7 @@ fn mismatch(fault: HeaderFault, caller: &Caller) -> Rejection {
 }
 
 fn with_id(rejection: Rejection, message: &Message<'_>) -> Rejection {
-    match message.id() {
+    match message.id().filter(|id| id.len() <= MAX_ID) {
         Some(id) => rejection.with_message_id(id),
         None => rejection,
     }

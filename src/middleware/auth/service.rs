@@ -83,12 +83,12 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
+    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let visit = Visit::new(&self.auth, self.stages, head(&request));
         if let Some(answer) = self.answer_at_edge(&request, &visit) {
             return ResponseFuture::answered(answer);
         }
-        let credential = match visit.begin(&request) {
+        let credential = match visit.begin(head(&request)) {
             Begin::Decided(decision) => decision,
             Begin::Pending(decision) => {
                 return ResponseFuture::deciding(decision, visit, request, self.take_ready());
@@ -97,8 +97,9 @@ where
         match visit.step(&request, credential) {
             Step::Settled(Settled::Answer(answer)) => ResponseFuture::answered(answer),
             Step::Settled(Settled::Call(context)) => {
+                let mut request = visit.pass(request);
                 let after = visit.enter(&mut request, context);
-                ResponseFuture::inner(self.inner.call(request.map(RequestBody::untouched)), after)
+                ResponseFuture::inner(self.inner.call(request), after)
             }
             Step::Read(caller, limit) => {
                 let (parts, body) = request.into_parts();

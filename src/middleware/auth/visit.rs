@@ -6,7 +6,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, Request, Response, header};
 
 use super::after::After;
-use super::body::{Read, Unread};
+use super::body::{Read, RequestBody, Unread};
 use super::operation::{Caller, Decision, Next, by_body, by_head, unread};
 use super::refusal::refuse;
 use crate::audit::AuditOperation;
@@ -14,6 +14,7 @@ use crate::authenticator::{Arrival, Authenticator, Begin, Head, Opening};
 use crate::context::AuthContext;
 use crate::rejection::{Reason, Rejection};
 use crate::response::{RequestFacts, RequestMarks};
+use crate::rpc::{BodyForm, body_form};
 use crate::session::{MCP_SESSION_ID, Sessions};
 use crate::wire::only_line;
 
@@ -64,11 +65,35 @@ impl Visit {
     }
 
     /// Judges the credential, or finds the party that was let in outside.
-    pub(super) fn begin<B>(&self, request: &Request<B>) -> Begin {
+    pub(super) fn begin(&self, head: Head<'_>) -> Begin {
         if self.stages.credential {
-            return self.auth.begin(head(request), self.arrival);
+            return self.auth.begin(head, self.arrival);
         }
-        Begin::Decided(Self::admitted_outside(request))
+        Begin::Decided(Self::admitted_outside(head))
+    }
+
+    /// Judges the credential once more, if the client took its time with the body: nobody keeps a
+    /// right that has ended by holding back the last byte. An outer layer's party is not known any
+    /// better than it was.
+    pub(super) fn begin_again(&self, head: Head<'_>, caller: &Caller) -> Option<Begin> {
+        let Caller::Party(context) = caller else {
+            return None;
+        };
+        if !self.stages.credential || self.auth.is_current(context, self.generation) {
+            return None;
+        }
+        Some(self.auth.begin(head, self.arrival))
+    }
+
+    /// The client went away before it had said what it asks for.
+    pub(super) fn abandoned(&self, head: Head<'_>, caller: &Caller) {
+        let context = match caller {
+            Caller::Party(context) => Some(context),
+            Caller::Nobody(_) => None,
+        };
+        if self.stages.credential {
+            self.auth.audit_abandoned(head, context, self.arrival);
+        }
     }
 
     /// What ties a response that goes on to the credential. Of an outer layer's party that layer
@@ -79,8 +104,8 @@ impl Visit {
     }
 
     /// The party an outer [`AuthenticateLayer`](crate::AuthenticateLayer) let in.
-    fn admitted_outside<B>(request: &Request<B>) -> Result<AuthContext, Rejection> {
-        let context = request.extensions().get::<AuthContext>().cloned();
+    fn admitted_outside(head: Head<'_>) -> Result<AuthContext, Rejection> {
+        let context = head.extensions.get::<AuthContext>().cloned();
         context.ok_or_else(|| {
             Rejection::new(Reason::Internal)
                 .with_note("AuthorizeToolLayer is not inside AuthenticateLayer")
@@ -209,6 +234,8 @@ impl Visit {
 
     /// A handler asked for more than the credential has: on record, and as the challenge.
     pub(super) fn step_up(&self, rejection: &Rejection, facts: &RequestFacts) -> Response<Bytes> {
+        self.auth
+            .audit_step_up(rejection, &facts.request_id, self.arrival);
         refuse(rejection, &self.auth, facts)
     }
 
@@ -221,6 +248,17 @@ impl Visit {
     ) {
         self.auth
             .audit(head, decision, operation, Some(request_id), self.arrival);
+    }
+
+    /// The request as it came. What was taken for no message must not turn out to be one.
+    pub(super) fn pass<B>(&self, request: Request<B>) -> Request<RequestBody<B>> {
+        let judged = self.stages.operation && self.auth.tool_rules().is_some();
+        let form = body_form(request.method(), request.headers());
+        if judged && form == Ok(BodyForm::Other) {
+            request.map(RequestBody::other)
+        } else {
+            request.map(RequestBody::untouched)
+        }
     }
 
     /// Puts the evidence in and takes the credential out (MCP-21).

@@ -191,6 +191,26 @@ impl Authenticator {
         trail.record(record);
     }
 
+    /// Hands the record of a request that was let in and refused after all to the sink, if there is
+    /// one. Its headers are gone by then, and with them what it asked for: the record of the grant,
+    /// with the same request id, has both.
+    pub(crate) fn audit_withdrawn(
+        &self,
+        rejection: &Rejection,
+        request_id: &str,
+        arrival: Arrival,
+    ) {
+        let shared = &self.0.shared;
+        let Some(Audit { trail, .. }) = &shared.audit else {
+            return;
+        };
+        let record = AuditRecord::withdrawn(shared.clock.now(), rejection);
+        let mut record = proven(record, rejection);
+        record.net = arrival.sender.as_ref().map(net);
+        record.request_id = Some(AuditText::new(request_id));
+        trail.record(record);
+    }
+
     /// Adds what can be read off the request itself.
     fn described(
         &self,
@@ -235,7 +255,11 @@ impl Shared {
 }
 
 fn refused(now: UnixTime, rejection: &Rejection) -> AuditRecord {
-    let mut record = AuditRecord::refused(now, rejection);
+    proven(AuditRecord::refused(now, rejection), rejection)
+}
+
+/// Adds whose request it was, and the rule that decided.
+fn proven(mut record: AuditRecord, rejection: &Rejection) -> AuditRecord {
     if let Some((principal, organization, method)) = rejection.proven() {
         record = record.about(principal);
         record.method = Some(method.name());

@@ -7,6 +7,7 @@ use http_body::Body;
 use super::visit::Visit;
 use crate::authenticator::Opening;
 use crate::context::AuthContext;
+use crate::rejection::Rejection;
 use crate::response::{Framing, RequestMarks, ResponseBody};
 use crate::session::MCP_SESSION_ID;
 use crate::step_up::StepUp;
@@ -54,6 +55,10 @@ impl After {
     /// The challenge, if the handler asked the client to come back with more.
     fn step_up<B>(&self, response: &mut Response<B>) -> Option<Response<Bytes>> {
         let context = self.context.as_ref()?;
+        // Another of these layers inside has answered already.
+        if response.extensions().get::<Rejection>().is_some() {
+            return None;
+        }
         let asked = response.extensions_mut().remove::<StepUp>();
         let step_up = asked.as_ref().or_else(|| context.asked_step_up())?;
         let rejection = self.visit.auth.judge_step_up(context, step_up);

@@ -188,8 +188,8 @@ where
     ) -> State<S, ReqBody, S::Future> {
         match self.visit.step(&self.request, credential) {
             Step::Settled(Settled::Answer(answer)) => State::answered(answer),
-            Step::Settled(Settled::Call(context)) => {
-                let after = self.visit.enter(&mut self.request, context);
+            Step::Settled(Settled::Call(context, operation)) => {
+                let after = self.visit.enter(&mut self.request, context, operation);
                 let request = self.request.map(RequestBody::untouched);
                 State::inner(self.service.call(request), after)
             }
@@ -218,10 +218,10 @@ impl<S> Waiting<S, Parts> {
     {
         let decision = self.visit.decide_by_body(&self.request, &read, &caller);
         match self.visit.settle(head_of(&self.request), caller, decision) {
-            Settled::Call(context) => {
+            Settled::Call(context, operation) => {
                 let body = RequestBody::read(read.unwrap_or_default());
                 let mut request = Request::from_parts(self.request, body);
-                let after = self.visit.enter(&mut request, context);
+                let after = self.visit.enter(&mut request, context, operation);
                 State::inner(self.service.call(request), after)
             }
             Settled::Answer(answer) => State::answered(answer),

@@ -96,8 +96,8 @@ where
         };
         match visit.step(&request, credential) {
             Step::Settled(Settled::Answer(answer)) => ResponseFuture::answered(answer),
-            Step::Settled(Settled::Call(context)) => {
-                let after = visit.enter(&mut request, context);
+            Step::Settled(Settled::Call(context, operation)) => {
+                let after = visit.enter(&mut request, context, operation);
                 ResponseFuture::inner(self.inner.call(request.map(RequestBody::untouched)), after)
             }
             Step::Read(caller, limit) => {

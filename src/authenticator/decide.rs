@@ -16,9 +16,13 @@ use crate::oauth::jwt::{Attempt, Outcome, validate};
 use crate::policy::{Permitted, PolicySubject, evaluate, refusal, with_help};
 use crate::principal::Principal;
 use crate::rejection::{Reason, Rejection};
+use crate::scope::ScopeSet;
 use crate::secret::SecretText;
 use crate::signal::Causes;
 use crate::wire::authorization::{Presented, read};
+
+/// Most scopes listed to whoever has none.
+const MAX_SHOWN: usize = 64;
 
 /// A credential that outlives its request's borrow, while something is waited for.
 pub(super) enum Kept {
@@ -242,11 +246,24 @@ impl Inner {
             .map_err(|denial| refusal(&denial, self.shared.disabled_is_forbidden).into())
     }
 
+    /// Every scope that means something here.
+    fn known_scopes(&self) -> ScopeSet {
+        let known = self.resource.baseline_scopes().union(&self.required_scopes);
+        match &self.operations {
+            Some(operations) => known.union(&operations.rules.scopes()),
+            None => known,
+        }
+    }
+
     fn check_scopes(&self, proven: &Proven) -> Result<(), Rejection> {
         let granted = proven.principal.scopes();
         if proven.token.is_some() && granted.is_empty() {
             let none: Vec<&str> = Vec::new();
-            return Err(Rejection::new(Reason::UnscopedToken).with_detail("granted_scopes", none));
+            let known = self.known_scopes();
+            let known: Vec<&str> = known.iter().take(MAX_SHOWN).collect();
+            return Err(Rejection::new(Reason::UnscopedToken)
+                .with_detail("granted_scopes", none)
+                .with_detail("scopes_supported", known));
         }
         if granted.covers(&self.required_scopes) {
             return Ok(());

@@ -91,7 +91,12 @@ impl Sessions {
             .body(Full::new(Bytes::from(body)))
             .unwrap();
         let service = McpAuthLayer::new(auth.clone()).layer(self.server.clone());
+        let opens = request.method() == "GET";
         let response = service.oneshot(request).await.unwrap();
+        if opens && response.status() == StatusCode::OK {
+            // The stream of a session has no end.
+            return Answer::read(response.map(|_| Full::<Bytes>::default())).await;
+        }
         Answer::read(response).await
     }
 

@@ -21,13 +21,14 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{Request, Response};
 use http_body::{Body, Frame};
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Empty, Full};
 use tower::{Layer, Service};
 use tower_mcp_auth::api_token::{ApiTokens, MemoryStore, NewToken, Peppers};
 use tower_mcp_auth::ident::OrganizationId;
-use tower_mcp_auth::policy::{MemoryPolicyStore, OrganizationPolicy};
+use tower_mcp_auth::policy::{Intent, MemoryPolicyStore, OrganizationPolicy};
 use tower_mcp_auth::testing::TestIssuer;
-use tower_mcp_auth::{Authenticator, Issuer, McpAuthLayer, ProtectedResource};
+use tower_mcp_auth::tool::ToolRule;
+use tower_mcp_auth::{Authenticator, Issuer, McpAuthLayer, ProtectedResource, ToolRules};
 
 const RESOURCE: &str = "https://mcp.example.com/mcp";
 
@@ -115,6 +116,91 @@ async fn a_warm_api_token_costs_at_most_three_allocations_and_no_await() {
         println!("{ours} for {authorization:.6}");
         assert!(ours <= most, "{ours} allocations for {authorization:.6}");
     }
+}
+
+/// A call of a tool with this many bytes.
+fn tool_call(bytes: usize) -> Bytes {
+    let call = |text: &str| {
+        format!(
+            r#"{{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{{"name":"createIssue","arguments":{{"summary":"{text}","labels":["a","b"],"priority":3}}}}}}"#
+        )
+    };
+    let padding = "x".repeat(bytes - call("").len());
+    call(&padding).into()
+}
+
+fn call_request(authorization: &str, body: &Bytes) -> Request<Full<Bytes>> {
+    Request::post("/mcp")
+        .header("host", "mcp.example.com")
+        .header("content-type", "application/json")
+        .header("mcp-protocol-version", "2026-07-28")
+        .header("mcp-method", "tools/call")
+        .header("mcp-name", "createIssue")
+        .header("authorization", authorization)
+        .body(Full::new(body.clone()))
+        .unwrap()
+}
+
+fn call_allocations<S>(service: &mut S, authorization: &str, body: &Bytes) -> u64
+where
+    S: Service<Request<Full<Bytes>>, Error = Infallible>,
+    S::Response: Passed,
+{
+    let request = call_request(authorization, body);
+    let mut let_in = false;
+    let counted = measure(|| {
+        let_in = service
+            .call(request)
+            .now_or_never()
+            .is_some_and(|answer| answer.is_ok_and(|answer| answer.passed()));
+    });
+    assert!(let_in, "decided without waiting");
+    counted.count_total
+}
+
+trait Passed {
+    fn passed(&self) -> bool;
+}
+
+impl<B> Passed for Response<B> {
+    fn passed(&self) -> bool {
+        self.status() == 200
+    }
+}
+
+/// Tool rules on top: reading, judging and passing on a body of one frame costs nothing more.
+#[tokio::test]
+async fn a_warm_service_key_with_tool_rules_judges_a_call_without_an_allocation_more() {
+    let tokens = ApiTokens::new(MemoryStore::new(), Peppers::generate().unwrap());
+    let key = NewToken::service_account("acme", "ci")
+        .created_by("alice")
+        .scopes(["read:issues", "write:issues"]);
+    let key = tokens.issue(key).await.unwrap().token;
+    let acme = OrganizationPolicy::new(OrganizationId::new("acme").unwrap()).api_tokens(true);
+    let issuer = TestIssuer::builder().in_process();
+    let rules = (0..20).fold(ToolRules::new(), |rules, nth| {
+        rules.tool(format!("tool{nth}"), ["read:issues"])
+    });
+    let create = ToolRule::scopes(["write:issues"]).group("jira", Intent::Write);
+    let auth =
+        Authenticator::builder(ProtectedResource::new(RESOURCE).issuer(Issuer::new(issuer.url())))
+            .fetch(issuer.fetch())
+            .api_tokens(tokens)
+            .policies(MemoryPolicyStore::new().with(acme).unwrap())
+            .tools(rules.tool("createIssue", create))
+            .build()
+            .unwrap();
+    auth.warm_up(Duration::from_secs(5)).await.unwrap();
+    let mut service = McpAuthLayer::new(auth).layer(Bare);
+    let (authorization, body) = (format!("Bearer {}", key.expose()), tool_call(1024));
+    assert_eq!(body.len(), 1024);
+    let warm = service.call(call_request(&authorization, &body)).await;
+    assert_eq!(warm.unwrap().status(), 200);
+    let bare = call_allocations(&mut Bare, &authorization, &body);
+    let counts = (0..100).map(|_| call_allocations(&mut service, &authorization, &body));
+    let ours = counts.min().unwrap() - bare;
+    println!("{ours} for a call of 1 KiB");
+    assert!(ours <= 2, "{ours} allocations");
 }
 
 /// An event stream that always has one more event.

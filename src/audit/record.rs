@@ -85,6 +85,12 @@ pub struct AuditRecord {
     /// The scopes granted to it, 64 at most.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub scopes: Vec<AuditText>,
+    /// The scopes that the operation needs, in a refusal about scopes (SCP-11), 64 at most.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub required_scopes: Vec<AuditText>,
+    /// Those of them that the credential lacks, 64 at most.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing_scopes: Vec<AuditText>,
     /// What was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<AuditTarget>,
@@ -137,6 +143,8 @@ impl AuditRecord {
             email_hash: None,
             credential: None,
             scopes: Vec::new(),
+            required_scopes: Vec::new(),
+            missing_scopes: Vec::new(),
             target: None,
             net: None,
             revocation: None,
@@ -180,6 +188,18 @@ impl AuditRecord {
         let mut record = Self::new(AuditEvent::of(rejection.status()), ts);
         record.reason = Some(reason);
         record.status = Some(rejection.status().as_u16());
+        record.required_scopes = texts(rejection.required_scopes());
+        record.missing_scopes = texts(rejection.missing_scopes());
+        record
+    }
+
+    /// A request that was let in, and refused after all by whoever handled it: never a failure to
+    /// authenticate, whatever its status.
+    pub(crate) fn withdrawn(ts: UnixTime, rejection: &Rejection) -> Self {
+        let mut record = Self::refused(ts, rejection);
+        if !rejection.status().is_server_error() {
+            record.event = AuditEvent::AuthDenied;
+        }
         record
     }
 
@@ -206,10 +226,14 @@ impl AuditRecord {
 
     /// Adds the scopes of a credential.
     pub(crate) fn granting(mut self, scopes: &ScopeSet) -> Self {
-        let scopes = scopes.iter().take(MAX_SCOPES);
-        self.scopes = scopes.map(AuditText::new).collect();
+        self.scopes = texts(scopes);
         self
     }
+}
+
+fn texts(scopes: &ScopeSet) -> Vec<AuditText> {
+    let scopes = scopes.iter().take(MAX_SCOPES);
+    scopes.map(AuditText::new).collect()
 }
 
 #[expect(

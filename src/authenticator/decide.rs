@@ -3,8 +3,8 @@
 use http::{HeaderMap, HeaderName};
 
 use super::Inner;
+use super::limits::check_networks;
 use super::need::{Asked, Need};
-use super::sender::Sender;
 use super::tokens::{Tokens, UsedToken};
 use crate::clock::UnixTime;
 use crate::context::{Admitted, AuthContext};
@@ -13,7 +13,7 @@ use crate::ident::{ClientId, OrganizationId};
 use crate::jose::compact::is_token_shaped;
 use crate::method::AuthMethod;
 use crate::oauth::jwt::{Attempt, Outcome, validate};
-use crate::policy::{Permitted, PolicySubject, evaluate, refusal, with_help};
+use crate::policy::{Permitted, PolicySubject, evaluate, refusal};
 use crate::principal::Principal;
 use crate::rejection::{Reason, Rejection};
 use crate::secret::SecretText;
@@ -46,12 +46,12 @@ impl Kept {
 }
 
 /// A proven party, before any rule about it.
-struct Proven {
-    principal: Principal,
+pub(super) struct Proven {
+    pub(super) principal: Principal,
     organization: OrganizationId,
-    method: AuthMethod,
+    pub(super) method: AuthMethod,
     /// An API token, whose own limits apply too.
-    token: Option<UsedToken>,
+    pub(super) token: Option<UsedToken>,
 }
 
 impl Inner {
@@ -249,27 +249,6 @@ impl Inner {
             .map(Some)
             .map_err(|denial| refusal(&denial, self.shared.disabled_is_forbidden).into())
     }
-
-    fn check_scopes(&self, proven: &Proven) -> Result<(), Rejection> {
-        let granted = proven.principal.scopes();
-        if proven.token.is_some() && granted.is_empty() {
-            let none: Vec<&str> = Vec::new();
-            return Err(Rejection::new(Reason::UnscopedToken).with_detail("granted_scopes", none));
-        }
-        if granted.covers(&self.required_scopes) {
-            return Ok(());
-        }
-        let reason = match proven.method {
-            AuthMethod::OAuth => Reason::InsufficientScope,
-            // A new login would not change what an API token may do (SCP-8).
-            _ => Reason::ApiTokenLacksScope,
-        };
-        Err(Rejection::insufficient_scope(
-            reason,
-            granted,
-            &self.required_scopes,
-        ))
-    }
 }
 
 /// What this server takes, whatever organizations allow.
@@ -287,29 +266,6 @@ fn proven_by(held: Result<UsedToken, Need>) -> Result<Proven, Need> {
                 .into()
         }
         need => need,
-    })
-}
-
-/// An API token may be bound to networks of its own.
-fn check_networks(
-    proven: &Proven,
-    sender: &Sender,
-    permitted: Option<&Permitted>,
-) -> Result<(), Rejection> {
-    let Some(token) = &proven.token else {
-        return Ok(());
-    };
-    let networks = &token.held.networks;
-    let inside = |address| networks.iter().any(|network| network.contains(&address));
-    if networks.is_empty() || sender.address.is_some_and(inside) {
-        return Ok(());
-    }
-    let rejection = Rejection::new(Reason::NetworkNotAllowed)
-        .with_message("This API token may not be used from this network.")
-        .with_detail("rule", "token_networks");
-    Err(match permitted.map(Permitted::policy) {
-        Some(policy) => with_help(rejection, policy),
-        None => rejection,
     })
 }
 

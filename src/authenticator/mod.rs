@@ -7,6 +7,7 @@ mod foreign;
 mod held;
 mod issued;
 mod lease;
+mod limits;
 mod need;
 mod operations;
 mod options;

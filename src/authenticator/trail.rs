@@ -205,17 +205,24 @@ impl Authenticator {
         trail.record(record);
     }
 
-    /// Puts on record that a handler asked for more than a credential has (SCP-11).
-    pub(crate) fn audit_step_up(&self, rejection: &Rejection, request_id: &str, arrival: Arrival) {
+    /// Hands the record of a request that was let in and refused after all to the sink, if there is
+    /// one. Its headers are gone by then, and with them what it asked for: the record of the grant,
+    /// with the same request id, has both.
+    pub(crate) fn audit_withdrawn(
+        &self,
+        rejection: &Rejection,
+        request_id: &str,
+        arrival: Arrival,
+    ) {
         let shared = &self.0.shared;
         let Some(Audit { trail, .. }) = &shared.audit else {
             return;
         };
         let (now, latency) = times(&*shared.clock, arrival);
-        let mut record = refused(now, rejection);
+        let mut record = proven(AuditRecord::withdrawn(now, rejection), rejection);
+        record.latency = latency;
         record.net = arrival.sender.as_ref().map(net);
         record.request_id = Some(AuditText::new(request_id));
-        record.latency = latency;
         trail.record(record);
     }
 
@@ -279,7 +286,11 @@ fn granted(now: UnixTime, context: &AuthContext) -> AuditRecord {
 }
 
 fn refused(now: UnixTime, rejection: &Rejection) -> AuditRecord {
-    let mut record = AuditRecord::refused(now, rejection);
+    proven(AuditRecord::refused(now, rejection), rejection)
+}
+
+/// Adds whose request it was, and the rule that decided.
+fn proven(mut record: AuditRecord, rejection: &Rejection) -> AuditRecord {
     if let Some((principal, organization, method)) = rejection.proven() {
         record = record.about(principal);
         record.method = Some(method.name());

@@ -34,6 +34,9 @@ pub(crate) fn refusal(denial: &Denial, disabled_is_forbidden: bool) -> Rejection
     if let Some(contact) = denial.contact() {
         rejection = rejection.with_detail("contact", contact);
     }
+    if let DenialRule::Group { group, .. } = denial.rule() {
+        rejection = rejection.with_detail("group", group.to_string());
+    }
     if let DenialRule::Method { method, allowed } = denial.rule() {
         let allowed: Vec<&str> = allowed.iter().map(|method| method.name()).collect();
         rejection = rejection

@@ -46,6 +46,15 @@ impl RequestMarks {
         }
     }
 
+    /// The request id, the same from now on.
+    pub(crate) fn fixed_id(&mut self) -> String {
+        let id = self.facts().request_id;
+        if self.id.is_none() {
+            self.id = HeaderValue::from_str(&id).ok();
+        }
+        id
+    }
+
     pub(crate) fn facts(&self) -> RequestFacts {
         let id = self.id.as_ref().and_then(|id| id.to_str().ok());
         RequestFacts {

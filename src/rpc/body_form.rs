@@ -39,11 +39,22 @@ pub(crate) fn body_form(method: &Method, headers: &HeaderMap) -> Result<BodyForm
 /// JSON is UTF-8 (RFC 8259 §8.1), but some servers decode it as the charset says, and in UTF-7 a
 /// text that is plain for us has quotes in it.
 fn has_other_charset(media_type: &HeaderValue) -> bool {
-    let media_type = String::from_utf8_lossy(media_type.as_bytes()).to_ascii_lowercase();
-    media_type.split([';', ',']).any(|parameter| {
-        let (name, value) = parameter.split_once('=').unwrap_or_default();
-        let value = value.trim_matches([' ', '\t', '"']);
-        name.trim_start().starts_with("charset") && !matches!(value, "utf-8" | "utf8" | "us-ascii")
+    let known = |value: &[u8]| {
+        ["utf-8", "utf8", "us-ascii"]
+            .iter()
+            .any(|name| value.eq_ignore_ascii_case(name.as_bytes()))
+    };
+    let mut parameters = media_type.as_bytes().split(|byte| b";,".contains(byte));
+    parameters.any(|parameter| {
+        let equals = parameter.iter().position(|byte| *byte == b'=');
+        let Some((name, value)) = equals.and_then(|at| parameter.split_at_checked(at)) else {
+            return false;
+        };
+        let name = name.trim_ascii_start().get(..b"charset".len());
+        let value = value.strip_prefix(b"=").unwrap_or(value).trim_ascii();
+        let value = value.strip_prefix(b"\"").unwrap_or(value);
+        let value = value.strip_suffix(b"\"").unwrap_or(value);
+        name.is_some_and(|name| name.eq_ignore_ascii_case(b"charset")) && !known(value)
     })
 }
 

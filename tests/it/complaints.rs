@@ -9,12 +9,18 @@ use http::{Request, Response, StatusCode};
 use http_body_util::{Empty, Full};
 use serde_json::{Value, json};
 use tower::{Layer, ServiceExt, service_fn};
+use tower_mcp_auth::api_token::TokenKind;
+use tower_mcp_auth::api_token::foreign::{ForeignCredential, ForeignToken, ForeignTokens};
 use tower_mcp_auth::clock::UnixTime;
 use tower_mcp_auth::policy::{ClientRules, GroupRules, Intent, Intents, PermissionGroup};
 use tower_mcp_auth::testing::{Fault, TestIssuer};
 use tower_mcp_auth::throttle::ThrottleSettings;
-use tower_mcp_auth::{Authenticator, Issuer, McpAuthLayer, ProtectedResource};
+use tower_mcp_auth::tool::ToolRule;
+use tower_mcp_auth::{
+    AuthMethod, Authenticator, BackendError, Issuer, McpAuthLayer, ProtectedResource, ToolRules,
+};
 
+use crate::operations_support::{Server, asks, calls, message, send, whole};
 use crate::orgs_support::{
     OFF, ON, Orgs, basic, basic_text, bearer, email, from, policy, site, wish,
 };
@@ -104,6 +110,126 @@ async fn complaint_87_a_token_with_too_few_scopes_hears_which_are_missing() {
         json!(["read:issues", "write:issues"])
     );
     says(&answer, &["API token", "write:issues"]);
+}
+
+/// Calls a tool.
+async fn call(world: &Orgs, credential: &str, tool: &str) -> Answer {
+    let request = message().header("authorization", credential);
+    send(&world.auth, Server::default(), request, whole(calls(tool))).await
+}
+
+#[tokio::test]
+async fn complaint_87_every_hidden_tool_says_what_it_is_hidden_for() {
+    let rules = || {
+        ToolRules::new()
+            .tool(
+                "getIssue",
+                ToolRule::scopes(["read:issues"]).group("jira", Intent::Read),
+            )
+            .tool(
+                "createIssue",
+                ToolRule::scopes(["write:issues"]).group("jira", Intent::Write),
+            )
+            .tool(
+                "search",
+                ToolRule::scopes(["search:all", "read:issues"]).group("jira", Intent::Search),
+            )
+            .tool(
+                "getPage",
+                ToolRule::scopes(["read:wiki"]).group("wiki", Intent::Read),
+            )
+    };
+    let world = Orgs::custom(|auth| auth.tools(rules())).await;
+    for credential in [
+        world.personal(ON).await,
+        world.service_key(ON).await,
+        bearer(&world.access_token(ON).scope("read:issues").sign()),
+    ] {
+        let context = world.decide(&credential).await.unwrap();
+        for (tool, missing) in [
+            ("getIssue", None),
+            ("createIssue", Some("write:issues")),
+            ("search", Some("search:all")),
+            ("getPage", Some("read:wiki")),
+        ] {
+            let answer = call(&world, &credential, tool).await;
+            assert_eq!(context.may_call(tool), missing.is_none(), "{tool}");
+            let Some(missing) = missing else {
+                answer.assert_let_in();
+                continue;
+            };
+            assert_eq!(answer.status, StatusCode::FORBIDDEN);
+            assert_eq!(answer.json()["error"], "insufficient_scope");
+            assert_eq!(answer.json()["missing_scopes"], json!([missing]));
+            says(&answer, &[missing, "lacks"]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn complaint_178_a_tool_for_api_tokens_says_so_to_an_access_token() {
+    let rules = ToolRules::new().tool(
+        "getTranscript",
+        ToolRule::scopes(["read:issues"]).methods([AuthMethod::ApiToken]),
+    );
+    let world = Orgs::custom(|auth| auth.tools(rules)).await;
+    let personal = world.personal(ON).await;
+    call(&world, &personal, "getTranscript")
+        .await
+        .assert_let_in();
+    let answer = call(&world, &world.oauth(ON), "getTranscript").await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN);
+    assert_eq!(answer.json()["error"], "auth_method_not_allowed");
+    assert_eq!(answer.json()["auth_method"], "oauth2");
+    assert_eq!(answer.json()["allowed_methods"], json!(["api_token"]));
+    // Nothing that would send the client through consent again.
+    assert_eq!(answer.header("www-authenticate"), None);
+}
+
+/// Keys of an older time: good, and without a scope.
+struct Classic;
+
+impl ForeignTokens for Classic {
+    fn recognise(&self, credential: &str) -> Option<TokenKind> {
+        let classic = credential.starts_with("classic-");
+        classic.then_some(TokenKind::ServiceAccount)
+    }
+
+    async fn verify(&self, _: ForeignCredential<'_>) -> Result<Option<ForeignToken>, BackendError> {
+        let born = UnixTime::from_secs(NOW - 60);
+        let key = ForeignToken::service_account("classic-1", ON, "robot");
+        let key = key.created_at(born).expires_at(born.plus_secs(86_400));
+        Ok(Some(key.build()?))
+    }
+}
+
+#[tokio::test]
+async fn complaint_2373_holmesgpt_a_classic_token_does_not_connect_to_nothing() {
+    let rules = ToolRules::new()
+        .tool("getIssue", ["read:issues"])
+        .tool("createIssue", ["write:issues"]);
+    let world = Orgs::custom(|auth| auth.tools(rules).foreign_tokens("classic", Classic)).await;
+    // The very first message, which needs no scope of anybody.
+    let initialize = json!({"protocolVersion": "2025-11-25", "capabilities": {}});
+    for body in [
+        asks("initialize", &initialize),
+        asks("tools/list", &json!({})),
+        calls("getIssue"),
+    ] {
+        let request = message().header("authorization", bearer("classic-4711"));
+        let server = Server::default();
+        let answer = send(&world.auth, server.clone(), request, whole(body)).await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN);
+        assert_eq!(answer.header("www-authenticate"), None);
+        assert_eq!(answer.json()["error"], "insufficient_scope");
+        assert_eq!(answer.json()["granted_scopes"], json!([]));
+        assert_eq!(
+            answer.json()["scopes_supported"],
+            json!(["read:issues", "write:issues"])
+        );
+        says(&answer, &["no scopes", "Make a new token with scopes"]);
+        assert_eq!(server.calls(), 0);
+    }
 }
 
 #[tokio::test]

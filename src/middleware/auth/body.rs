@@ -1,5 +1,6 @@
 //! The body of a request, passed on as it came or read first and then passed on byte for byte.
 
+use std::fmt;
 use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -20,7 +21,6 @@ pin_project! {
     /// A service behind [`McpAuthLayer`](crate::McpAuthLayer) takes any body, as axum's, tonic's and
     /// rmcp's do. One that takes exactly one body type gets it with
     /// `tower::ServiceBuilder::map_request`.
-    #[derive(Debug)]
     pub struct RequestBody<B> {
         #[pin]
         kind: Kind<B>,
@@ -29,7 +29,6 @@ pin_project! {
 
 pin_project! {
     #[project = KindProjection]
-    #[derive(Debug)]
     enum Kind<B> {
         Untouched { #[pin] body: B },
         Other { #[pin] body: B, seen: Seen },
@@ -47,7 +46,7 @@ enum Seen {
 }
 
 /// A body that has been read to its end.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Read {
     bytes: Bytes,
     trailers: Option<HeaderMap>,
@@ -94,6 +93,23 @@ impl Seen {
             (Self::Nothing, Some(b'{' | b'[')) => Self::Message,
             (Self::Nothing, Some(_)) => Self::Something,
             _ => self,
+        }
+    }
+}
+
+impl fmt::Debug for Read {
+    /// How much, not what: the arguments of a call are the user's.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Read({} bytes)", self.bytes.len())
+    }
+}
+
+impl<B> fmt::Debug for RequestBody<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            Kind::Untouched { .. } => f.write_str("RequestBody(untouched)"),
+            Kind::Other { .. } => f.write_str("RequestBody(other)"),
+            Kind::Read { read } => write!(f, "RequestBody({read:?})"),
         }
     }
 }
@@ -293,12 +309,17 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_that_breaks_off_is_no_body() {
-        let frames = [
-            Ok(Frame::data(Bytes::from_static(b"{}"))),
-            Err(std::fmt::Error),
-        ];
+        let frames = [Ok(Frame::data(Bytes::from_static(b"{}"))), Err(fmt::Error)];
         let broken = read(StreamBody::new(iter(frames)), 64).await;
         assert_eq!(broken.unwrap_err(), Unread::Broken);
+    }
+
+    #[tokio::test]
+    async fn edge_10_debug_shows_no_arguments() {
+        let read = read(pieces(&[b"hunter2"]), 64).await.unwrap();
+        assert_eq!(format!("{read:?}"), "Read(7 bytes)");
+        let body = RequestBody::<Empty<Bytes>>::read(read);
+        assert_eq!(format!("{body:?}"), "RequestBody(Read(7 bytes))");
     }
 
     #[tokio::test]

@@ -206,9 +206,9 @@ where
     ) -> State<S, ReqBody, S::Future> {
         match self.visit.step(&self.request, credential) {
             Step::Settled(Settled::Answer(answer)) => State::answered(answer),
-            Step::Settled(Settled::Call(context)) => {
+            Step::Settled(Settled::Call(context, operation)) => {
                 let mut request = self.visit.pass(self.request);
-                let after = self.visit.enter(&mut request, context);
+                let after = self.visit.enter(&mut request, context, operation);
                 State::inner(self.service.call(request), after)
             }
             Step::Read(caller, limit) => {
@@ -273,10 +273,10 @@ impl<S> Waiting<S, Parts> {
     {
         let decision = self.visit.decide_by_body(&self.request, &read, &caller);
         match self.visit.settle(head_of(&self.request), caller, decision) {
-            Settled::Call(context) => {
+            Settled::Call(context, operation) => {
                 let body = RequestBody::read(read.unwrap_or_default());
                 let mut request = Request::from_parts(self.request, body);
-                let after = self.visit.enter(&mut request, context);
+                let after = self.visit.enter(&mut request, context, operation);
                 State::inner(self.service.call(request), after)
             }
             Settled::Answer(answer) => State::answered(answer),

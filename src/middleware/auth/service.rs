@@ -96,9 +96,9 @@ where
         };
         match visit.step(&request, credential) {
             Step::Settled(Settled::Answer(answer)) => ResponseFuture::answered(answer),
-            Step::Settled(Settled::Call(context)) => {
+            Step::Settled(Settled::Call(context, operation)) => {
                 let mut request = visit.pass(request);
-                let after = visit.enter(&mut request, context);
+                let after = visit.enter(&mut request, context, operation);
                 ResponseFuture::inner(self.inner.call(request), after)
             }
             Step::Read(caller, limit) => {

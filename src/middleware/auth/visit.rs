@@ -50,8 +50,8 @@ pub(super) enum Step {
 /// The end of the decisions about a request.
 pub(super) enum Settled {
     Answer(Response<Bytes>),
-    /// It may pass, as this party or as nobody.
-    Call(Option<AuthContext>),
+    /// It may pass, as this party or as nobody, to do this as far as that is known.
+    Call(Option<AuthContext>, Option<AuditOperation>),
 }
 
 impl Visit {
@@ -153,7 +153,7 @@ impl Visit {
         }
     }
 
-    /// Puts the outcome on record, and says what it is.
+    /// Puts a refusal on record, and says what the outcome is.
     pub(super) fn settle(&self, head: Head<'_>, caller: Caller, decision: Decision) -> Settled {
         if let Err(rejection) = decision.allowed {
             return Settled::Answer(self.refuse(head, &rejection, decision.operation));
@@ -162,12 +162,7 @@ impl Visit {
             Caller::Party(context) => Some(context),
             Caller::Nobody(_) => None,
         };
-        // Where only the operation is judged, an outer layer has recorded that the party is let in.
-        if self.stages.credential && self.auth.audits() {
-            let request_id = RequestFacts::of(head.method, head.headers).request_id;
-            self.record(head, Ok(context.as_ref()), decision.operation, &request_id);
-        }
-        Settled::Call(context)
+        Settled::Call(context, decision.operation)
     }
 
     fn refused(&self, head: Head<'_>, rejection: &Rejection) -> Settled {
@@ -235,7 +230,7 @@ impl Visit {
     /// A handler asked for more than the credential has: on record, and as the challenge.
     pub(super) fn step_up(&self, rejection: &Rejection, facts: &RequestFacts) -> Response<Bytes> {
         self.auth
-            .audit_step_up(rejection, &facts.request_id, self.arrival);
+            .audit_withdrawn(rejection, &facts.request_id, self.arrival);
         refuse(rejection, &self.auth, facts)
     }
 
@@ -261,9 +256,19 @@ impl Visit {
         }
     }
 
-    /// Puts the evidence in and takes the credential out (MCP-21).
-    pub(super) fn enter<B>(self, request: &mut Request<B>, context: Option<AuthContext>) -> After {
-        let marks = RequestMarks::of(request.method(), request.headers());
+    /// Puts the grant on record and the evidence in, and takes the credential out (MCP-21).
+    pub(super) fn enter<B>(
+        self,
+        request: &mut Request<B>,
+        context: Option<AuthContext>,
+        operation: Option<AuditOperation>,
+    ) -> After {
+        let mut marks = RequestMarks::of(request.method(), request.headers());
+        // Where only the operation is judged, an outer layer has recorded that the party is let in.
+        if self.stages.credential && self.auth.audits() {
+            let request_id = marks.fixed_id();
+            self.record(head(request), Ok(context.as_ref()), operation, &request_id);
+        }
         self.take_credential(request.headers_mut());
         self.unseal_session(request.headers_mut(), context.as_ref());
         // Replaces whatever an outer layer may have put there under our type.

@@ -1,11 +1,14 @@
 //! What a request asks to do, judged by the tool rules.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use http::HeaderMap;
 
 use super::{Authenticator, Inner};
+use crate::clock::UnixTime;
 use crate::context::AuthContext;
 use crate::operation::Operation;
-use crate::rejection::Rejection;
+use crate::rejection::{Reason, Rejection};
 use crate::rpc::mirrored;
 use crate::step_up::StepUp;
 use crate::tool::ToolRules;
@@ -43,11 +46,17 @@ impl Authenticator {
         let Some(operations) = &self.0.operations else {
             return Ok(());
         };
-        let subject = context.subject(&operations.known, self.0.shared.clock.now());
+        let subject = context.subject(&operations.known, self.now()?);
         operations
             .rules
             .decide(operation, arguments, &subject)
             .map_err(|rejection| context.refused(rejection))
+    }
+
+    /// The clock is the user's and may panic (R15).
+    fn now(&self) -> Result<UnixTime, Rejection> {
+        let clock = AssertUnwindSafe(|| self.0.shared.clock.now());
+        catch_unwind(clock).map_err(|_| Reason::Internal.into())
     }
 
     /// What a handler asked for, as the refusal it leads to.
@@ -56,7 +65,11 @@ impl Authenticator {
             Some(operations) => &operations.known,
             None => self.0.resource.baseline_scopes(),
         };
-        let subject = context.subject(known, self.0.shared.clock.now());
+        let now = match self.now() {
+            Ok(now) => now,
+            Err(rejection) => return context.refused(rejection),
+        };
+        let subject = context.subject(known, now);
         let plain = ToolRules::new();
         let rules = self.tool_rules().unwrap_or(&plain);
         context.refused(step_up.refusal(rules, &subject))

@@ -265,9 +265,9 @@ impl ToolRules {
 
     /// Decides by `Mcp-Method` and `Mcp-Name` alone, without reading bodies: for gateways that must
     /// not buffer, in front of servers that compare the headers with the body (MCP-3). Whoever can
-    /// reach a server that does not compare them calls any tool in the name of another; where a
-    /// [`public_method`](Self::public_method) is configured, without any credential. Rules about
-    /// arguments cannot be used with it.
+    /// reach a server that does not compare them calls any tool in the name of another. A request
+    /// without a credential for a [`public_method`](Self::public_method) is read all the same. Rules
+    /// about arguments cannot be used with it.
     #[must_use]
     pub fn trust_mirrored_headers(mut self) -> Self {
         self.trusts_headers = true;

@@ -205,12 +205,13 @@ async fn bas_08_t30_look_alikes_are_other_people() {
     let world = TokenWorld::new().await;
     let new = NewToken::personal("acme", "zoe", "zo\u{eb}@acme.example");
     let token = issue(&world.tokens, new).await;
-    world
-        .present(basic("zo\u{eb}@acme.example", &token))
-        .await
-        .assert_let_in();
-    // Decomposed, plain, and Cyrillic: never folded into the letter that was issued.
-    for local in ["zoe\u{308}", "zoe", "z\u{43e}\u{eb}"] {
+    // Composed and decomposed are one letter, however the keyboard writes it.
+    for local in ["zo\u{eb}", "zoe\u{308}"] {
+        let sent = basic(&format!("{local}@acme.example"), &token);
+        world.present(sent).await.assert_let_in();
+    }
+    // Plain and Cyrillic: never folded into the letter that was issued.
+    for local in ["zoe", "z\u{43e}\u{eb}"] {
         let answer = world
             .present(basic(&format!("{local}@acme.example"), &token))
             .await;

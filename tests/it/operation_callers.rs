@@ -124,14 +124,17 @@ async fn mcp_15_nobody_makes_the_server_read_much() {
     assert_eq!(answer.code(), "missing_credential");
 }
 
-/// With trusted headers it is the server behind that compares them with the body, for nobody as for
-/// everybody.
+/// Headers are trusted of somebody who was let in; for nobody the body has to say the same.
 #[tokio::test]
-async fn mcp_15_trusted_headers_name_the_public_method_too() {
-    let mut world = Ops::warm(public().trust_mirrored_headers()).await;
-    world.server.blind = true;
-    let answer = world.send(mirrored("ping", None), untouchable()).await;
+async fn mcp_15_trusted_headers_let_nobody_in_on_their_word() {
+    let world = Ops::warm(public().trust_mirrored_headers()).await;
+    let honest = asks("ping", &serde_json::json!({}));
+    let answer = world.send(mirrored("ping", None), whole(honest)).await;
     answer.assert_let_in();
+    let smuggled = world
+        .send(mirrored("ping", None), whole(calls("createIssue")))
+        .await;
+    assert_eq!(smuggled.code(), "missing_credential");
     for request in [
         mirrored("tools/list", None),
         mirrored("ping", None).header("mcp-method", "ping"),

@@ -93,7 +93,10 @@ fn by_mirrored(
         }
     };
     let operation = mirrored.operation();
-    if let (Some(operation), true) = (mirrored.compared(), rules.trusts_headers()) {
+    // Nobody is let in on the word of headers alone: a server that does not compare them would run
+    // whatever the body says.
+    let trusted = rules.trusts_headers() && matches!(caller, Caller::Party(_));
+    if let (Some(operation), true) = (mirrored.compared(), trusted) {
         return Next::Decided(decide(auth, operation, None, caller));
     }
     match caller {

@@ -1,40 +1,31 @@
 //! From configuration to [`Authenticator`], with every mistake reported at once.
 
+mod assemble;
 mod examine;
 mod messages;
 
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 use http::Extensions;
 
+use assemble::assemble;
 use messages::Messages;
 
-use super::foreign::{self, Foreign, Format};
-use super::issued::Issued;
+use super::Authenticator;
+use super::foreign::Format;
 use super::options::Options;
-use super::revocation::Revocations;
-use super::rules::Rules;
 use super::sender::Senders;
-use super::tokens::{Guard, Tokens};
-use super::trail::Audit;
-use super::{Authenticator, Inner, Shared};
 use crate::api_token::ApiTokens;
 use crate::api_token::foreign::{DynForeignTokens, ForeignTokens};
 use crate::clock::{Clock, SystemClock};
-use crate::context::Operations;
 use crate::enrich::{ContextEnricher, DynEnricher, EnrichmentMode};
-use crate::error::{ConfigError, Problems};
+use crate::error::ConfigError;
 use crate::fetch::{DynFetch, Fetch};
-use crate::jose::{CRYPTO, known_answers};
-use crate::oauth::jwt::{Trust, TrustedIssuer};
-use crate::oauth::keys::KeySource;
 use crate::policy::{ClientPattern, DynPolicyStore, PolicyStore, TrustedProxies};
-use crate::resource::{ProtectedResource, Resource};
-use crate::signal::Signal;
-use crate::throttle::{Throttle, ThrottleSettings};
+use crate::resource::ProtectedResource;
+use crate::throttle::ThrottleSettings;
 
 /// Configures an [`Authenticator`]. Nothing is checked before [`build`](Self::build).
 pub struct AuthenticatorBuilder {
@@ -259,105 +250,8 @@ impl AuthenticatorBuilder {
     ///
     /// Every mistake found, each with its setting, its value and what to do about it.
     pub fn build(self) -> Result<Authenticator, ConfigError> {
-        let mut problems = Problems::default();
-        let resource = self.resource.examine(&mut problems);
-        let required_scopes = self.examine_scopes(&mut problems);
-        self.examine_limits(&mut problems);
-        let marker = foreign::examine(&self.foreign, self.tokens.as_ref(), &mut problems);
-        let api_key_header = self.examine_tokens(&mut problems);
-        let has_tokens = self.tokens.is_some();
-        self.options.examine_audit(&mut problems);
-        let basic_challenge = self.options.examine_realm(has_tokens, &mut problems);
-        let fetch = self.examine_fetch(&mut problems);
-        let sessions = self.messages.examine(&mut problems);
-        let verdicts = self.examine_verdicts(&mut problems);
-        if let Err(algorithm) = known_answers() {
-            problems.add(
-                "crypto provider",
-                format!("{CRYPTO}, {algorithm}"),
-                "gives a wrong answer to a known signature: this build must not judge tokens",
-            );
-        }
-        let (resource, fetch): (Resource, DynFetch) = problems.or(resource.zip(fetch))?;
-        let mut known_scopes = resource.baseline_scopes().union(&required_scopes);
-        if let Some(rules) = &self.messages.tools {
-            known_scopes = known_scopes.union(&rules.scopes());
-        }
-        let trusted = self
-            .resource
-            .issuers
-            .into_iter()
-            .map(|config| TrustedIssuer {
-                name: Arc::from(config.identifier.as_str()),
-                keys: KeySource::new(
-                    &config,
-                    known_scopes.clone(),
-                    fetch.clone(),
-                    self.clock.clone(),
-                ),
-                config,
-            });
-        let trust = Trust::new(trusted);
-        let audit = self.options.into_trail().map(|trail| {
-            Audit::new(
-                trail,
-                self.tokens.as_ref(),
-                self.policies.as_ref(),
-                &self.clock,
-            )
-        });
-        let signal = Arc::new(Signal::new());
-        let tokens = (self.tokens.is_some() || marker.is_some()).then(|| Tokens {
-            issued: self
-                .tokens
-                .map(|tokens| Issued::new(tokens, self.clock.clone(), &signal)),
-            foreign: marker.map(|marker| Foreign::new(self.foreign, marker, self.clock.clone())),
-            guard: Guard(Throttle::new(&self.throttle, self.clock.clone())),
-            header: api_key_header,
-        });
-        Ok(Authenticator(Arc::new(Inner {
-            trust,
-            resource,
-            required_scopes,
-            credential_limit: self.credential_limit,
-            forward_credential: self.forward_credential,
-            operations: self.messages.tools.map(|rules| {
-                Arc::new(Operations {
-                    rules,
-                    known: known_scopes,
-                })
-            }),
-            challenge_scopes: self.messages.challenge_scopes,
-            mount: 0,
-            shared: Arc::new(Shared {
-                verdicts,
-                mounts: AtomicU64::new(1),
-                sessions,
-                tokens,
-                rules: Rules::new(self.policies, self.enricher, &self.clock, &signal),
-                revocations: Revocations::default(),
-                senders: self.senders,
-                supported_clients: self.supported_clients,
-                disabled_is_forbidden: self.disabled_is_forbidden,
-                basic_challenge,
-                audit,
-                clock: self.clock,
-                close_streams: self.close_streams,
-                signal,
-            }),
-        })))
-    }
-
-    fn examine_fetch(&self, problems: &mut Problems) -> Option<DynFetch> {
-        let fetch = self.fetch.clone().or_else(default_fetch);
-        if fetch.is_none() {
-            problems.add(
-                "fetch",
-                "none",
-                "nothing can fetch the issuers' keys; enable the feature `client`, or pass a service to .fetch(…)",
-            );
-        }
-        fetch
+        let examined = self.examine()?;
+        Ok(assemble(self, examined))
     }
 }
 

@@ -6,27 +6,16 @@ use super::sender::Sender;
 use crate::method::AuthMethod;
 use crate::policy::{Permitted, with_help};
 use crate::rejection::{Reason, Rejection};
-use crate::scope::ScopeSet;
 
 /// Most scopes listed to whoever has none.
 const MAX_SHOWN: usize = 64;
 
 impl Inner {
-    /// Every scope that means something here.
-    fn known_scopes(&self) -> ScopeSet {
-        let known = self.resource.baseline_scopes().union(&self.required_scopes);
-        match &self.operations {
-            Some(operations) => known.union(&operations.rules.scopes()),
-            None => known,
-        }
-    }
-
     pub(super) fn check_scopes(&self, proven: &Proven) -> Result<(), Rejection> {
         let granted = proven.principal.scopes();
         if proven.token.is_some() && granted.is_empty() {
             let none: Vec<&str> = Vec::new();
-            let known = self.known_scopes();
-            let known: Vec<&str> = known.iter().take(MAX_SHOWN).collect();
+            let known: Vec<&str> = self.known_scopes.iter().take(MAX_SHOWN).collect();
             return Err(Rejection::new(Reason::UnscopedToken)
                 .with_detail("granted_scopes", none)
                 .with_detail("scopes_supported", known));

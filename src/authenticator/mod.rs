@@ -44,6 +44,7 @@ use crate::signal::Signal;
 
 use decide::Kept;
 use need::{Asked, Waited, settle};
+use operations::known_scopes;
 use revocation::Revocations;
 use rules::Rules;
 use sender::{Sender, Senders};
@@ -89,6 +90,7 @@ struct Inner {
     trust: Trust,
     /// Tells the mounts of a server apart.
     mount: u64,
+    known_scopes: ScopeSet,
     operations: Option<Arc<Operations>>,
     challenge_scopes: ChallengeScopes,
     shared: Arc<Shared>,
@@ -172,14 +174,22 @@ impl Authenticator {
                 ),
             }
         }
+        let resource = problems.or(checked)?;
+        let required_scopes = self.0.required_scopes.clone();
+        let known_scopes = known_scopes(&resource, &required_scopes, self.tool_rules());
+        let operations = self.tool_rules().map(|rules| Operations {
+            rules: rules.clone(),
+            known: known_scopes.clone(),
+        });
         Ok(Self(Arc::new(Inner {
-            resource: problems.or(checked)?,
-            required_scopes: self.0.required_scopes.clone(),
+            resource,
+            required_scopes,
+            known_scopes,
             credential_limit: self.0.credential_limit,
             forward_credential: self.0.forward_credential,
             trust: Trust::new(trusted),
             mount: self.0.shared.mounts.fetch_add(1, Ordering::Relaxed),
-            operations: self.0.operations.clone(),
+            operations: operations.map(Arc::new),
             challenge_scopes: self.0.challenge_scopes.clone(),
             shared: self.0.shared.clone(),
         })))

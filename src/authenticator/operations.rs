@@ -9,7 +9,9 @@ use crate::clock::UnixTime;
 use crate::context::AuthContext;
 use crate::operation::Operation;
 use crate::rejection::{Reason, Rejection};
+use crate::resource::Resource;
 use crate::rpc::mirrored;
+use crate::scope::ScopeSet;
 use crate::step_up::StepUp;
 use crate::tool::ToolRules;
 
@@ -61,18 +63,27 @@ impl Authenticator {
 
     /// What a handler asked for, as the refusal it leads to.
     pub(crate) fn judge_step_up(&self, context: &AuthContext, step_up: &StepUp) -> Rejection {
-        let known = match &self.0.operations {
-            Some(operations) => &operations.known,
-            None => self.0.resource.baseline_scopes(),
-        };
         let now = match self.now() {
             Ok(now) => now,
             Err(rejection) => return context.refused(rejection),
         };
-        let subject = context.subject(known, now);
+        let subject = context.subject(&self.0.known_scopes, now);
         let plain = ToolRules::new();
         let rules = self.tool_rules().unwrap_or(&plain);
         context.refused(step_up.refusal(rules, &subject))
+    }
+}
+
+/// The scopes that mean something here: the resource's, those of every request, those of rules.
+pub(super) fn known_scopes(
+    resource: &Resource,
+    required: &ScopeSet,
+    rules: Option<&ToolRules>,
+) -> ScopeSet {
+    let known = resource.baseline_scopes().union(required);
+    match rules {
+        Some(rules) => known.union(&rules.scopes()),
+        None => known,
     }
 }
 

@@ -1,12 +1,19 @@
-//! What is checked of an [`AuthenticatorBuilder`] beside its resource.
+//! Every setting of an [`AuthenticatorBuilder`] looked at, and every mistake found.
 
-use http::HeaderName;
+use http::{HeaderName, HeaderValue};
 
-use super::AuthenticatorBuilder;
+use super::{AuthenticatorBuilder, default_fetch};
+use crate::api_token::foreign::Marker;
+use crate::authenticator::foreign;
+use crate::authenticator::operations::known_scopes;
 use crate::authenticator::tokens::key_header;
-use crate::error::Problems;
+use crate::error::{ConfigError, Problems};
+use crate::fetch::DynFetch;
+use crate::jose::{CRYPTO, known_answers};
 use crate::oauth::verdicts::Verdicts;
+use crate::resource::Resource;
 use crate::scope::ScopeSet;
+use crate::session::Sessions;
 
 /// The bounds of `max_credential_bytes`: below, real tokens are cut off; above, servers in front
 /// refuse the header anyway.
@@ -15,8 +22,63 @@ const CREDENTIAL_BYTES: std::ops::RangeInclusive<usize> = 1024..=16 * 1024;
 /// The most of `verified_token_bytes`.
 const VERIFIED_BYTES: u64 = 16 * 1024 * 1024 * 1024;
 
+/// What came of looking at every setting.
+pub(super) struct Examined {
+    pub(super) resource: Resource,
+    pub(super) fetch: DynFetch,
+    pub(super) required_scopes: ScopeSet,
+    /// The scopes that mean something here: the resource's, those of every request, those of rules.
+    pub(super) known_scopes: ScopeSet,
+    pub(super) marker: Option<Marker>,
+    pub(super) api_key_header: Option<HeaderName>,
+    pub(super) basic_challenge: Option<HeaderValue>,
+    pub(super) sessions: Option<Sessions>,
+    pub(super) verdicts: Option<Verdicts>,
+}
+
 impl AuthenticatorBuilder {
-    pub(super) fn examine_scopes(&self, problems: &mut Problems) -> ScopeSet {
+    pub(super) fn examine(&self) -> Result<Examined, ConfigError> {
+        let mut problems = Problems::default();
+        let resource = self.resource.examine(&mut problems);
+        let required_scopes = self.examine_scopes(&mut problems);
+        self.examine_limits(&mut problems);
+        let marker = foreign::examine(&self.foreign, self.tokens.as_ref(), &mut problems);
+        let api_key_header = self.examine_tokens(&mut problems);
+        self.options.examine_audit(&mut problems);
+        let has_tokens = self.tokens.is_some() || !self.foreign.is_empty();
+        let basic_challenge = self.options.examine_realm(has_tokens, &mut problems);
+        let fetch = self.examine_fetch(&mut problems);
+        let sessions = self.messages.examine(&mut problems);
+        let verdicts = self.examine_verdicts(&mut problems);
+        examine_crypto(&mut problems);
+        let (resource, fetch) = problems.or(resource.zip(fetch))?;
+        let rules = self.messages.tools.as_ref();
+        Ok(Examined {
+            known_scopes: known_scopes(&resource, &required_scopes, rules),
+            resource,
+            fetch,
+            required_scopes,
+            marker,
+            api_key_header,
+            basic_challenge,
+            sessions,
+            verdicts,
+        })
+    }
+
+    fn examine_fetch(&self, problems: &mut Problems) -> Option<DynFetch> {
+        let fetch = self.fetch.clone().or_else(default_fetch);
+        if fetch.is_none() {
+            problems.add(
+                "fetch",
+                "none",
+                "nothing can fetch the issuers' keys; enable the feature `client`, or pass a service to .fetch(…)",
+            );
+        }
+        fetch
+    }
+
+    fn examine_scopes(&self, problems: &mut Problems) -> ScopeSet {
         let mut words = Vec::new();
         for scope in &self.required_scopes {
             if ScopeSet::from_words([scope]).is_some() {
@@ -32,7 +94,7 @@ impl AuthenticatorBuilder {
         ScopeSet::from_words(words).unwrap_or_default()
     }
 
-    pub(super) fn examine_tokens(&self, problems: &mut Problems) -> Option<HeaderName> {
+    fn examine_tokens(&self, problems: &mut Problems) -> Option<HeaderName> {
         self.throttle.examine(problems);
         for pattern in &self.supported_clients {
             if let Some(problem) = pattern.problem() {
@@ -63,7 +125,7 @@ impl AuthenticatorBuilder {
     }
 
     /// `None` with a problem, or where nothing is to be remembered.
-    pub(super) fn examine_verdicts(&self, problems: &mut Problems) -> Option<Verdicts> {
+    fn examine_verdicts(&self, problems: &mut Problems) -> Option<Verdicts> {
         if self.verified_bytes == 0 {
             return None;
         }
@@ -85,7 +147,7 @@ impl AuthenticatorBuilder {
         verdicts.ok()
     }
 
-    pub(super) fn examine_limits(&self, problems: &mut Problems) {
+    fn examine_limits(&self, problems: &mut Problems) {
         if !CREDENTIAL_BYTES.contains(&self.credential_limit) {
             problems.add(
                 "max_credential_bytes",
@@ -93,5 +155,15 @@ impl AuthenticatorBuilder {
                 "use 1,024 to 16,384 bytes; 8,192 is the default",
             );
         }
+    }
+}
+
+fn examine_crypto(problems: &mut Problems) {
+    if let Err(algorithm) = known_answers() {
+        problems.add(
+            "crypto provider",
+            format!("{CRYPTO}, {algorithm}"),
+            "gives a wrong answer to a known signature: this build must not judge tokens",
+        );
     }
 }

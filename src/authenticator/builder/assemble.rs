@@ -1,0 +1,77 @@
+//! From settings that were found good to an [`Authenticator`].
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use super::AuthenticatorBuilder;
+use super::examine::Examined;
+use crate::authenticator::foreign::Foreign;
+use crate::authenticator::issued::Issued;
+use crate::authenticator::revocation::Revocations;
+use crate::authenticator::rules::Rules;
+use crate::authenticator::tokens::{Guard, Tokens};
+use crate::authenticator::trail::Audit;
+use crate::authenticator::{Authenticator, Inner, Shared};
+use crate::context::Operations;
+use crate::oauth::jwt::{Trust, TrustedIssuer};
+use crate::oauth::keys::KeySource;
+use crate::signal::Signal;
+use crate::throttle::Throttle;
+
+pub(super) fn assemble(builder: AuthenticatorBuilder, examined: Examined) -> Authenticator {
+    let clock = builder.clock;
+    let signal = Arc::new(Signal::new());
+    let trusted = builder.resource.issuers.into_iter().map(|config| {
+        let (wanted, fetch) = (examined.known_scopes.clone(), examined.fetch.clone());
+        TrustedIssuer {
+            name: Arc::from(config.identifier.as_str()),
+            keys: KeySource::new(&config, wanted, fetch, clock.clone()),
+            config,
+        }
+    });
+    let trust = Trust::new(trusted);
+    let audit = builder.options.into_trail().map(|trail| {
+        let (tokens, policies) = (builder.tokens.as_ref(), builder.policies.as_ref());
+        Audit::new(trail, tokens, policies, &clock)
+    });
+    let (issued, marker) = (builder.tokens, examined.marker);
+    let tokens = (issued.is_some() || marker.is_some()).then(|| Tokens {
+        issued: issued.map(|tokens| Issued::new(tokens, clock.clone(), &signal)),
+        foreign: marker.map(|marker| Foreign::new(builder.foreign, marker, clock.clone())),
+        guard: Guard(Throttle::new(&builder.throttle, clock.clone())),
+        header: examined.api_key_header,
+    });
+    let shared = Shared {
+        verdicts: examined.verdicts,
+        mounts: AtomicU64::new(1),
+        sessions: examined.sessions,
+        tokens,
+        rules: Rules::new(builder.policies, builder.enricher, &clock, &signal),
+        revocations: Revocations::default(),
+        senders: builder.senders,
+        supported_clients: builder.supported_clients,
+        disabled_is_forbidden: builder.disabled_is_forbidden,
+        basic_challenge: examined.basic_challenge,
+        audit,
+        clock,
+        close_streams: builder.close_streams,
+        signal,
+    };
+    let known_scopes = examined.known_scopes;
+    let operations = builder.messages.tools.map(|rules| {
+        let known = known_scopes.clone();
+        Arc::new(Operations { rules, known })
+    });
+    Authenticator(Arc::new(Inner {
+        trust,
+        resource: examined.resource,
+        required_scopes: examined.required_scopes,
+        credential_limit: builder.credential_limit,
+        forward_credential: builder.forward_credential,
+        known_scopes,
+        operations,
+        challenge_scopes: builder.messages.challenge_scopes,
+        mount: 0,
+        shared: Arc::new(shared),
+    }))
+}

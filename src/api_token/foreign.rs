@@ -62,6 +62,9 @@
 //! token, for 2 s. Neither credential nor address is kept: facts are found by an HMAC-SHA-256 under
 //! a key of this process. So a token revoked at the vendor works here for 60 s at most, or until
 //! [`AuthHandle::revoke_token`](crate::authenticator::AuthHandle::revoke_token).
+//!
+//! A response stream is another matter. Its token's text is gone when it opens, so the vendor cannot
+//! be asked about it again: the stream ends when the token expires, by a policy, or by `AuthHandle`.
 
 mod mark;
 mod token;

@@ -31,7 +31,14 @@ pub(crate) fn is_token_shaped(credential: &str) -> bool {
 }
 
 fn dots(text: &str) -> usize {
-    text.bytes().filter(|byte| *byte == b'.').count()
+    // Counted in bytes, a chunk at a time: the compiler then takes many at once.
+    let chunks = text.as_bytes().chunks(128);
+    let count = |chunk: &[u8]| {
+        chunk
+            .iter()
+            .fold(0_u8, |n, byte| n + u8::from(*byte == b'.'))
+    };
+    chunks.map(|chunk| usize::from(count(chunk))).sum()
 }
 
 impl<'a> Compact<'a> {

@@ -153,12 +153,15 @@ impl ToolRules {
         match login::check(rules.iter(), subject) {
             Ok(()) if enough => Ok(()),
             Ok(()) => Err(self.too_few_scopes(rules, subject)),
-            Err(Fault::Impossible) => Err(Reason::LoginImpossible.into()),
-            Err(Fault::TooWeak(login)) => {
-                let rejection = Rejection::login_too_weak(login);
+            Err(fault) => {
+                let rejection = match fault {
+                    Fault::Impossible => Reason::LoginImpossible.into(),
+                    Fault::TooWeak(login) => Rejection::login_too_weak(login),
+                };
                 if enough {
                     return Err(rejection);
                 }
+                // Short of scopes as well: better heard now than at the next try (SCP-8, STEP-1).
                 let (granted, required) = self.shortage(rules, subject);
                 Err(rejection
                     .with_scopes(&granted, &required)

@@ -111,11 +111,22 @@ fn is_hop_by_hop(headers: &HeaderMap, name: &HeaderName) -> bool {
 
 /// RFC 9110 §11.2: `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`.
 fn is_token68(text: &str) -> bool {
-    let body = text.trim_end_matches('=');
-    !body.is_empty()
-        && body.bytes().all(|byte| {
-            byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/')
-        })
+    let body = text.trim_end_matches('=').as_bytes();
+    // A whole chunk at a time and without a branch, so that the compiler takes many bytes at once.
+    let good = |chunk: &[u8]| {
+        chunk
+            .iter()
+            .fold(true, |good, byte| good & is_letter(*byte))
+    };
+    !body.is_empty() && body.chunks(128).all(good)
+}
+
+/// A letter of a token68 but for `=`: `-`, `.`, `/` and the digits stand in a row.
+#[expect(clippy::needless_bitwise_bool, reason = "a branch would cost more")]
+const fn is_letter(byte: u8) -> bool {
+    let latin = (byte | 0x20).wrapping_sub(b'a') < 26;
+    let row = byte.wrapping_sub(b'-') < 13;
+    latin | row | (byte == b'_') | (byte == b'~') | (byte == b'+')
 }
 
 #[cfg(test)]
@@ -144,6 +155,14 @@ mod tests {
             headers.append(name, HeaderValue::from_bytes(line).unwrap());
         }
         read(&headers, 64, Some(&KEY)).map(|presented| format!("{presented:?}"))
+    }
+
+    #[test]
+    fn auth_10_the_letters_are_those_of_rfc_9110() {
+        for byte in 0..=u8::MAX {
+            let listed = byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
+            assert_eq!(is_letter(byte), listed, "{byte:#x}");
+        }
     }
 
     #[test]

@@ -248,8 +248,8 @@ impl Visit {
     /// The request as it came. What was taken for no message must not turn out to be one.
     pub(super) fn pass<B>(&self, request: Request<B>) -> Request<RequestBody<B>> {
         let judged = self.stages.operation && self.auth.tool_rules().is_some();
-        let form = body_form(request.method(), request.headers());
-        if judged && form == Ok(BodyForm::Other) {
+        let form = || body_form(request.method(), request.headers());
+        if judged && form() == Ok(BodyForm::Other) {
             request.map(RequestBody::other)
         } else {
             request.map(RequestBody::untouched)

@@ -471,35 +471,13 @@ mod tests {
     use futures_util::FutureExt;
 
     use super::*;
-    use crate::clock::UnixTime;
-    use crate::ident::Subject;
-    use crate::principal::{Facts as PrincipalFacts, PrincipalKind};
-    use crate::scope::ScopeSet;
+    use crate::principal::Facts as PrincipalFacts;
 
     /// Neither `Clone` nor `Debug` nor anything else.
     struct Opaque(u8);
 
     fn principal(subject: &str) -> Principal {
-        Principal::new(PrincipalFacts {
-            kind: PrincipalKind::User,
-            issuer: "https://auth.example.com".into(),
-            subject: Subject::new(subject).unwrap(),
-            client: None,
-            tenant: None,
-            scopes: ScopeSet::empty(),
-            expires_at: UnixTime::from_secs(1),
-            issued_at: None,
-            authenticated_at: None,
-            authentication_class: None,
-            token_id: None,
-            email: None,
-            created_by: None,
-            roles: Box::default(),
-            groups: Box::default(),
-            entitlements: Box::default(),
-            payload: Vec::new(),
-            claims: std::sync::OnceLock::new(),
-        })
+        Principal::new(PrincipalFacts::of_user("https://auth.example.com", subject))
     }
 
     #[test]

@@ -86,6 +86,33 @@ pub(crate) struct Facts {
     pub(crate) claims: OnceLock<Map<String, Value>>,
 }
 
+#[cfg(test)]
+impl Facts {
+    /// A user of whom nothing else is known, for tests to add to.
+    pub(crate) fn of_user(issuer: &str, subject: &str) -> Self {
+        Self {
+            kind: PrincipalKind::User,
+            issuer: issuer.into(),
+            subject: Subject::new(subject).unwrap(),
+            client: None,
+            tenant: None,
+            scopes: ScopeSet::empty(),
+            expires_at: UnixTime::from_secs(1),
+            issued_at: None,
+            authenticated_at: None,
+            authentication_class: None,
+            token_id: None,
+            email: None,
+            created_by: None,
+            roles: Box::default(),
+            groups: Box::default(),
+            entitlements: Box::default(),
+            payload: Vec::new(),
+            claims: OnceLock::new(),
+        }
+    }
+}
+
 impl Principal {
     pub(crate) fn new(facts: Facts) -> Self {
         Self(Arc::new(facts))

@@ -78,36 +78,16 @@ fn split(sealed: &[u8]) -> Option<(&[u8], &[u8])> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::OnceLock;
-
     use proptest::prelude::*;
 
     use super::*;
-    use crate::clock::UnixTime;
-    use crate::ident::{ClientId, Subject};
-    use crate::principal::{Facts, PrincipalKind};
-    use crate::scope::ScopeSet;
+    use crate::ident::ClientId;
+    use crate::principal::Facts;
 
     fn principal(issuer: &str, subject: &str, client: &str) -> Principal {
         Principal::new(Facts {
-            kind: PrincipalKind::User,
-            issuer: issuer.into(),
-            subject: Subject::new(subject).unwrap(),
             client: ClientId::new(client),
-            tenant: None,
-            scopes: ScopeSet::empty(),
-            expires_at: UnixTime::from_secs(1),
-            issued_at: None,
-            authenticated_at: None,
-            authentication_class: None,
-            token_id: None,
-            email: None,
-            created_by: None,
-            roles: Box::default(),
-            groups: Box::default(),
-            entitlements: Box::default(),
-            payload: Vec::new(),
-            claims: OnceLock::new(),
+            ..Facts::of_user(issuer, subject)
         })
     }
 

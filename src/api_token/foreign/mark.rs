@@ -1,12 +1,8 @@
 //! What a credential is known by, once its text is gone (T21).
 
-use hmac::digest::KeyInit;
-use hmac::{Hmac, Mac};
-use sha2::Sha256;
-use zeroize::Zeroizing;
-
 use super::super::email::Email;
 use super::super::format::TokenKind;
+use crate::keyed_hash::KeyedHash;
 
 /// A credential as a cache knows it: nobody can go back from here, and nobody outside this process
 /// can get here.
@@ -31,7 +27,7 @@ impl Mark {
 
 /// Makes marks under a key that ends with the process.
 #[derive(Clone)]
-pub(crate) struct Marker(Hmac<Sha256>);
+pub(crate) struct Marker(KeyedHash);
 
 /// What is marked besides the text.
 #[derive(Clone, Copy)]
@@ -54,31 +50,20 @@ pub(crate) struct Marks {
 impl Marker {
     /// With a new random key.
     pub(crate) fn new() -> Result<Self, getrandom::Error> {
-        let mut key = Zeroizing::new([0; 64]);
-        getrandom::fill(&mut *key)?;
-        Ok(Self(<Hmac<Sha256> as KeyInit>::new((&*key).into())))
+        KeyedHash::random("tower-mcp-auth foreign token v1").map(Self)
     }
 
     pub(crate) fn mark(&self, marked: Marked<'_>) -> Marks {
-        let mut mac = self.0.clone();
-        // Each with its length before it: no two lists of parts are one text.
-        update(&mut mac, marked.format);
-        update(&mut mac, marked.kind.as_str());
-        update(&mut mac, marked.text);
-        let credential = Mark(mac.clone().finalize().into_bytes().into());
+        let kind = marked.kind.as_str();
+        let credential = [marked.format, kind, marked.text].map(str::as_bytes);
         // Nobody's address is empty.
-        update(&mut mac, marked.email.map_or("", Email::as_str));
+        let email = marked.email.map_or("", Email::as_str);
+        let presented = [marked.format, kind, marked.text, email].map(str::as_bytes);
         Marks {
-            credential,
-            presented: Mark(mac.finalize().into_bytes().into()),
+            credential: Mark(self.0.of(&credential)),
+            presented: Mark(self.0.of(&presented)),
         }
     }
-}
-
-fn update(mac: &mut Hmac<Sha256>, part: &str) {
-    let length = u64::try_from(part.len()).unwrap_or(u64::MAX);
-    mac.update(&length.to_be_bytes());
-    mac.update(part.as_bytes());
 }
 
 #[cfg(test)]

@@ -1,33 +1,18 @@
-use std::sync::OnceLock;
-
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::ident::{ClientId, Subject};
+use crate::ident::ClientId;
 use crate::principal::Facts;
 use crate::scope::ScopeSet;
 
 fn principal(subject: &str, scopes: &ScopeSet) -> Principal {
     Principal::new(Facts {
-        kind: PrincipalKind::User,
-        issuer: "https://auth.example.com/t1".into(),
-        subject: Subject::new(subject).unwrap(),
         client: ClientId::new("desktop"),
-        tenant: None,
         scopes: scopes.clone(),
-        expires_at: UnixTime::from_secs(0),
-        issued_at: None,
-        authenticated_at: None,
-        authentication_class: None,
         token_id: Some("jti-1".into()),
-        email: None,
-        created_by: None,
-        roles: Box::default(),
-        groups: Box::default(),
-        entitlements: Box::default(),
         payload: b"{\"email\":\"alice@example.com\"}".to_vec(),
-        claims: OnceLock::new(),
+        ..Facts::of_user("https://auth.example.com/t1", subject)
     })
 }
 

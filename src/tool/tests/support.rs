@@ -1,12 +1,10 @@
 //! Whom the rules are asked about.
 
-use std::sync::OnceLock;
-
 use serde_json::{Value, json};
 
 use crate::clock::UnixTime;
 use crate::enrich::Enrichment;
-use crate::ident::{OrganizationId, Subject as Name, TenantId};
+use crate::ident::{OrganizationId, TenantId};
 use crate::method::AuthMethod;
 use crate::operation::Operation;
 use crate::policy::{OrganizationPolicy, Permitted, PolicySubject, evaluate};
@@ -112,23 +110,14 @@ impl Who {
     fn principal(&self) -> Principal {
         Principal::new(Facts {
             kind: self.kind,
-            issuer: "https://auth.example.com".into(),
-            subject: Name::new("alice").unwrap(),
-            client: None,
             tenant: self.tenant.clone(),
             scopes: self.scopes.clone(),
             expires_at: NOW.plus_secs(600),
             issued_at: Some(NOW.plus_secs(-60)),
             authenticated_at: self.login.map(|ago| NOW.plus_secs(-ago)),
             authentication_class: self.class.map(Into::into),
-            token_id: None,
-            email: None,
-            created_by: None,
-            roles: Box::default(),
-            groups: Box::default(),
-            entitlements: Box::default(),
             payload: serde_json::to_vec(&self.claims).unwrap(),
-            claims: OnceLock::new(),
+            ..Facts::of_user("https://auth.example.com", "alice")
         })
     }
 

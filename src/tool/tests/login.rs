@@ -131,6 +131,17 @@ fn step_03_where_nobody_can_log_in_it_is_403() {
 }
 
 #[test]
+fn scp_08_step_03_scopes_that_are_short_as_well_are_named() {
+    for method in [AuthMethod::ApiToken, AuthMethod::ServiceAccountKey] {
+        let refusal = refused(
+            who("read").by(method).call(&rules(), "fresh"),
+            Reason::LoginImpossible,
+        );
+        assert_eq!(refusal.missing_scopes().to_string(), "pay");
+    }
+}
+
+#[test]
 fn step_03_a_list_hides_what_no_login_could_open() {
     for credential in nobody() {
         assert!(!credential.sees(&rules(), "fresh"));

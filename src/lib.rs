@@ -53,8 +53,8 @@
 //!                                                    without the token
 //! ```
 //!
-//! A request whose issuer's keys, token record, policy and user facts are at hand is decided inside `call`: no await, no lock, no clone
-//! of your service. Keys are fetched at the first need, refreshed before they grow old, and kept
+//! A request whose issuer's keys, token record, policy and user facts are at hand is decided inside
+//! `call`: no await, no lock, no clone of your service. With tool rules the body is read first. Keys are fetched at the first need, refreshed before they grow old, and kept
 //! through an outage of the issuer ([`Freshness`]). `docs/errors.md` lists every [`Reason`] with its
 //! answer and who can do something about it.
 //!

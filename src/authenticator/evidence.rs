@@ -3,9 +3,10 @@
 use http::HeaderMap;
 
 use super::Inner;
+use super::held::method_of;
 use super::sender::Sender;
 use super::tokens::Tokens;
-use crate::api_token::{TokenId, TokenKind};
+use crate::api_token::TokenId;
 use crate::audit::trail::AuditTrail;
 use crate::audit::{AuditCredential, AuditRecord, AuditText};
 use crate::jose::compact::is_token_shaped;
@@ -57,10 +58,7 @@ impl Evidence {
 
     fn token(tokens: &Tokens, text: &str) -> Self {
         Self {
-            method: tokens.kind_of(text).map(|kind| match kind {
-                TokenKind::Personal => AuthMethod::ApiToken,
-                TokenKind::ServiceAccount => AuthMethod::ServiceAccountKey,
-            }),
+            method: tokens.kind_of(text).map(method_of),
             token: tokens.id_of(text),
             basic: None,
         }

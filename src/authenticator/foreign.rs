@@ -1,14 +1,13 @@
 //! API tokens of foreign formats: whose one is, and what its maker says about it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::held::Held;
 use super::need::{Asked, Need};
-use super::tokens::{CAPACITY, DEADLINE, FRESH, FRESH_UNKNOWN, Guard, STALE};
+use super::tokens::{Guard, LIFETIME, serves};
 use crate::api_token::foreign::{DynForeignTokens, ForeignCredential, Mark, Marked, Marker};
 use crate::api_token::{ApiTokens, Email, LocalPart, TokenKind};
-use crate::cache::{Known, Lifetime, Loader};
+use crate::cache::{Known, Loader};
 use crate::clock::{Clock, UnixTime};
 use crate::error::{BackendError, Problems};
 use crate::jose::compact::is_token_shaped;
@@ -74,22 +73,11 @@ pub(super) struct Foreign {
 
 impl Foreign {
     pub(super) fn new(formats: Vec<Format>, marker: Marker, clock: Arc<dyn Clock>) -> Self {
-        let lifetime = Lifetime {
-            fresh: FRESH,
-            stale: STALE,
-            deadline: DEADLINE,
-            capacity: CAPACITY,
-        };
-        // As for tokens of ours: what is not there may be there soon.
-        let serves = |answer: &Answer, lifetime: Lifetime| match answer {
-            Some(_) => (lifetime.fresh, lifetime.stale),
-            None => (FRESH_UNKNOWN, Duration::ZERO),
-        };
         let load = |_, question: Arc<Question>| async move { question.ask().await };
         Self {
             formats,
             marker,
-            answers: Loader::asking(lifetime, serves, clock, load),
+            answers: Loader::asking(LIFETIME, serves, clock, load),
         }
     }
 

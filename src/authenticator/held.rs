@@ -47,7 +47,7 @@ impl Held {
             expires_at: record.expires_at(),
         };
         Self {
-            method: said.method(),
+            method: method_of(said.kind),
             principal: said.principal(),
             organization: record.organization().clone(),
             networks: record.networks().into(),
@@ -68,7 +68,7 @@ impl Held {
             expires_at: token.expires_at,
         };
         Self {
-            method: said.method(),
+            method: method_of(said.kind),
             principal: said.principal(),
             organization: token.organization,
             networks: token.networks.into(),
@@ -77,14 +77,15 @@ impl Held {
     }
 }
 
-impl Said {
-    fn method(&self) -> AuthMethod {
-        match self.kind {
-            TokenKind::Personal => AuthMethod::ApiToken,
-            TokenKind::ServiceAccount => AuthMethod::ServiceAccountKey,
-        }
+/// How somebody authenticates with a token of this kind.
+pub(super) fn method_of(kind: TokenKind) -> AuthMethod {
+    match kind {
+        TokenKind::Personal => AuthMethod::ApiToken,
+        TokenKind::ServiceAccount => AuthMethod::ServiceAccountKey,
     }
+}
 
+impl Said {
     fn principal(self) -> Principal {
         Principal::new(Facts {
             kind: match self.kind {

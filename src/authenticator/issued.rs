@@ -8,13 +8,13 @@ use tokio::runtime::Handle;
 
 use super::held::Held;
 use super::need::{Asked, Need};
-use super::tokens::{CAPACITY, DEADLINE, FRESH, FRESH_UNKNOWN, Guard, STALE, UsedToken};
+use super::tokens::{Guard, LIFETIME, UsedToken, serves};
 use crate::api_token::{
     ApiTokens, SecretAge, TokenChange, TokenChanges, TokenFault, TokenFormat, TokenId,
     TokenListener, TokenRecord,
 };
 use crate::audit::AuditEvent;
-use crate::cache::{Known, Lifetime, Loader};
+use crate::cache::{Known, Loader};
 use crate::clock::{Clock, UnixTime};
 use crate::rejection::{Reason, Rejection};
 use crate::signal::{Causes, Signal};
@@ -61,24 +61,13 @@ pub(super) struct Issued {
 
 impl Issued {
     pub(super) fn new(tokens: ApiTokens, clock: Arc<dyn Clock>, signal: &Arc<Signal>) -> Self {
-        let lifetime = Lifetime {
-            fresh: FRESH,
-            stale: STALE,
-            deadline: DEADLINE,
-            capacity: CAPACITY,
-        };
         let store = tokens.clone();
         let signal = signal.clone();
         let listener = tokens.on_change(move |id| {
             signal.raise(Causes::TOKEN, Some(signal.topic(id)));
         });
-        // "There is none" is not repeated while the store fails: it may have been created since.
-        let serves = |record: &Record, lifetime: Lifetime| match record {
-            Some(_) => (lifetime.fresh, lifetime.stale),
-            None => (FRESH_UNKNOWN, Duration::ZERO),
-        };
         Self {
-            records: Loader::new(lifetime, serves, clock, move |id: TokenId| {
+            records: Loader::new(LIFETIME, serves, clock, move |id: TokenId| {
                 let store = store.clone();
                 async move {
                     let record = store.find(&id).await?;
@@ -91,7 +80,7 @@ impl Issued {
             changes: Mutex::new(tokens.subscribe()),
             seen: AtomicU64::new(tokens.writes()),
             noted: moka::sync::Cache::builder()
-                .max_capacity(CAPACITY)
+                .max_capacity(LIFETIME.capacity)
                 .time_to_live(Duration::from_secs(60))
                 .build(),
             tokens,
@@ -177,7 +166,7 @@ impl Issued {
         if let Ok(runtime) = Handle::try_current() {
             let tokens = self.tokens.clone();
             runtime.spawn(async move {
-                let touched = tokio::time::timeout(DEADLINE, tokens.touch(&[(id, now)])).await;
+                let touched = tokio::time::timeout(LIFETIME.deadline, tokens.touch(&[(id, now)])).await;
                 if !matches!(touched, Ok(Ok(()))) {
                     tracing::debug!(target: "tower_mcp_auth::store", token = %id, "last use not noted");
                 }

@@ -11,21 +11,31 @@ use super::issued::{Issued, UsedRecord};
 use super::need::{Asked, Need};
 use super::sender::Sender;
 use crate::api_token::{FormatError, TokenId, TokenKind};
+use crate::cache::Lifetime;
 use crate::clock::UnixTime;
 use crate::error::Problems;
 use crate::rejection::{Reason, Rejection};
 use crate::throttle::{Throttle, Throttled};
 use crate::wire::basic::read_basic;
 
-/// A record serves this long without asking the store again; an unknown id for less, so that a new
-/// token works soon everywhere (threats §3.4).
-pub(super) const FRESH: Duration = Duration::from_secs(30);
-pub(super) const FRESH_UNKNOWN: Duration = Duration::from_secs(2);
+/// A record serves 30 s without asking its store again, and 30 s more while that fails: the 60 s for
+/// which a token outlives the last proof that its store agrees (R19).
+pub(super) const LIFETIME: Lifetime = Lifetime {
+    fresh: Duration::from_secs(30),
+    stale: Duration::from_secs(30),
+    deadline: Duration::from_millis(500),
+    capacity: 50_000,
+};
 
-/// With [`FRESH`], the 60 s for which a token outlives the last proof that its store agrees (R19).
-pub(super) const STALE: Duration = Duration::from_secs(30);
-pub(super) const DEADLINE: Duration = Duration::from_millis(500);
-pub(super) const CAPACITY: u64 = 50_000;
+/// How long what a store said serves. That there is no such token, for less, so that a new one works
+/// soon everywhere (threats §3.4); and not while the store fails: it may have been created since.
+#[expect(clippy::ref_option, reason = "the signature the loader asks for")]
+pub(super) fn serves<T>(found: &Option<T>, lifetime: Lifetime) -> (Duration, Duration) {
+    match found {
+        Some(_) => (lifetime.fresh, lifetime.stale),
+        None => (Duration::from_secs(2), Duration::ZERO),
+    }
+}
 
 /// Headers that mean something else already, and so can carry no API key.
 const RESERVED: [&str; 6] = [

@@ -121,6 +121,14 @@ pub(crate) fn read(body: &[u8]) -> Result<Message<'_>, MessageFault> {
     message(&top, params)
 }
 
+/// Whether a text is one JSON value that every reader reads alike.
+pub(crate) fn check(json: &[u8]) -> Result<(), MessageFault> {
+    let text = std::str::from_utf8(json).map_err(|_| MessageFault::NotJson)?;
+    let mut scanner = Scanner::new(text);
+    scanner.value()?;
+    scanner.end()
+}
+
 fn message<'b>(
     top: &Fields<'b, 6>,
     params: Option<Fields<'b, 6>>,

@@ -19,5 +19,5 @@ mod tests;
 
 pub(crate) use body_form::{BodyForm, body_form};
 pub(crate) use fault::{HeaderFault, MessageFault};
-pub(crate) use message::{Kind, Message, read};
+pub(crate) use message::{Kind, Message, check, read};
 pub(crate) use mirrored::mirrored;

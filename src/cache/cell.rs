@@ -17,6 +17,8 @@ pub(super) struct Cell<V> {
 
 pub(super) struct Held<V> {
     pub(super) value: V,
+    /// To be read again, though it still serves.
+    pub(super) due_at: Duration,
     pub(super) fresh_until: Duration,
     pub(super) usable_until: Duration,
 }

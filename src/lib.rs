@@ -131,7 +131,7 @@
 //! | keys: lifetime; beyond it while the issuer is down | 5 min; 24 h | 1 – 60 min; 0 – 7 d |
 //! | key fetches | 10 s apart, 6 a minute per issuer | fixed |
 //! | waiting for keys, per request | 2 s | fixed |
-//! | verified access tokens remembered | 32 MiB | 0 – 16 GiB |
+//! | verified credentials remembered | 32 MiB | 0 – 16 GiB |
 //! | one fetch: connect; in all | 2 s; 5 s | |
 //! | metadata or key document | 256 KiB, 100 keys | fixed |
 //! | API token record; beyond it while the store fails | 30 s; 30 s (60 s in all) | fixed |
@@ -140,6 +140,7 @@
 //! | policy; beyond it while the store fails | 30 s; 5 min | fixed |
 //! | user facts; beyond it while the directory fails | 30 s; 5 min | fixed |
 //! | one read: token record or `verify`; policy or user facts | 500 ms; 2 s | fixed |
+//! | reads of one store at a time; waiting for their turn | 64; 256 | fixed |
 //! | an open stream is looked at again | every 60 s, and at every change | on or off |
 //! | records, foreign tokens, policies, user facts held; as many unknown keys beside each | 50,000; 50,000; 100,000; 50,000 | fixed |
 //! | failed API tokens, per address (IPv6 /64) | 20 at once, 20 a minute | or off |

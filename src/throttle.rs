@@ -334,9 +334,13 @@ impl Throttle {
         address: Option<IpAddr>,
         credential: Option<&str>,
     ) -> Result<(), Throttled> {
-        let now = self.clock.monotonic();
         // No failure anywhere that is not forgiven yet: nothing to look up, no lock.
-        if nanoseconds(now) >= self.busy_until.load(Ordering::Acquire) {
+        let busy_until = self.busy_until.load(Ordering::Acquire);
+        if busy_until == 0 {
+            return Ok(());
+        }
+        let now = self.clock.monotonic();
+        if nanoseconds(now) >= busy_until {
             return Ok(());
         }
         let network = Network::of(address);

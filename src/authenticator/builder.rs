@@ -56,7 +56,7 @@ impl AuthenticatorBuilder {
             resource,
             required_scopes: Vec::new(),
             credential_limit: 8 * 1024,
-            verified_bytes: 32 * 1024 * 1024,
+            verified_bytes: default_verified_bytes(),
             forward_credential: false,
             close_streams: true,
             clock: Arc::new(SystemClock::new()),
@@ -110,10 +110,14 @@ impl AuthenticatorBuilder {
         self
     }
 
-    /// How many bytes of verified access tokens are remembered, so that an equal token needs no
-    /// second look at its signature. Default 32 MiB, about 30,000 tokens; up to 16 GiB; 0 verifies
-    /// every token every time. Decisions are the same either way: what is remembered is who a token
-    /// belongs to, and expiry, keys, revocation, policy and scopes are judged on every request.
+    /// How many bytes of facts about verified credentials are remembered, so that an equal access
+    /// token needs no second look at its signature, and an equal API token none at its secret.
+    /// Default 32 MiB, about 30,000 tokens; up to 16 GiB; 0 verifies every token every time.
+    /// Decisions are the same either way: what is remembered is who a token belongs to, and expiry,
+    /// keys, its record, revocation, policy and scopes are judged on every request.
+    ///
+    /// With the feature `testing`, the environment variable `TOWER_MCP_AUTH_VERIFIED_TOKEN_BYTES`
+    /// sets the default, so that a test-suite can be run with and without this memory.
     #[must_use]
     pub fn verified_token_bytes(mut self, bytes: u64) -> Self {
         self.verified_bytes = bytes;
@@ -253,6 +257,22 @@ impl AuthenticatorBuilder {
         let examined = self.examine()?;
         Ok(assemble(self, examined))
     }
+}
+
+/// See [`AuthenticatorBuilder::verified_token_bytes`].
+const VERIFIED_BYTES: u64 = 32 * 1024 * 1024;
+
+#[cfg(feature = "testing")]
+fn default_verified_bytes() -> u64 {
+    let wanted = std::env::var("TOWER_MCP_AUTH_VERIFIED_TOKEN_BYTES").ok();
+    wanted
+        .and_then(|wanted| wanted.parse().ok())
+        .unwrap_or(VERIFIED_BYTES)
+}
+
+#[cfg(not(feature = "testing"))]
+fn default_verified_bytes() -> u64 {
+    VERIFIED_BYTES
 }
 
 #[cfg(feature = "client")]

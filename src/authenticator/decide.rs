@@ -1,10 +1,13 @@
 //! The way of a request, as one function that never waits: it decides, or says what it needs.
 
+use std::sync::Arc;
+
 use http::{HeaderMap, HeaderName};
 
 use super::Inner;
 use super::limits::check_networks;
 use super::need::{Asked, Need};
+use super::remembered::{Fact, Remembered};
 use super::tokens::{Tokens, UsedToken};
 use crate::clock::UnixTime;
 use crate::context::{Admitted, AuthContext};
@@ -13,34 +16,33 @@ use crate::ident::{ClientId, OrganizationId};
 use crate::jose::compact::is_token_shaped;
 use crate::method::AuthMethod;
 use crate::oauth::jwt::{Attempt, Outcome, validate};
+use crate::oauth::verdicts::Verdict;
 use crate::policy::{Permitted, PolicySubject, evaluate, refusal};
 use crate::principal::Principal;
 use crate::rejection::{Reason, Rejection};
 use crate::secret::SecretText;
 use crate::signal::Causes;
-use crate::wire::authorization::{Presented, read};
+use crate::wire::authorization::{Found, Presented, Scheme, find};
 
 /// A credential that outlives its request's borrow, while something is waited for.
-pub(super) enum Kept {
-    Bearer(SecretText),
-    Basic(SecretText),
-    ApiKey(SecretText),
+pub(super) struct Kept {
+    scheme: Scheme,
+    text: SecretText,
 }
 
 impl Kept {
-    pub(super) fn of(presented: Presented<'_>) -> Self {
-        match presented {
-            Presented::Bearer(text) => Self::Bearer(SecretText::new(text)),
-            Presented::Basic(text) => Self::Basic(SecretText::new(text)),
-            Presented::ApiKey(text) => Self::ApiKey(SecretText::new(text)),
+    /// Only what has been read as text is waited for.
+    pub(super) fn of(found: Found<'_>) -> Self {
+        Self {
+            scheme: found.scheme,
+            text: SecretText::new(std::str::from_utf8(found.bytes).unwrap_or_default()),
         }
     }
 
-    pub(super) fn presented(&self) -> Presented<'_> {
-        match self {
-            Self::Bearer(text) => Presented::Bearer(text.expose()),
-            Self::Basic(text) => Presented::Basic(text.expose()),
-            Self::ApiKey(text) => Presented::ApiKey(text.expose()),
+    pub(super) fn found(&self) -> Found<'_> {
+        Found {
+            scheme: self.scheme,
+            bytes: self.text.expose().as_bytes(),
         }
     }
 }
@@ -48,10 +50,12 @@ impl Kept {
 /// A proven party, before any rule about it.
 pub(super) struct Proven {
     pub(super) principal: Principal,
-    organization: OrganizationId,
+    pub(super) organization: OrganizationId,
     pub(super) method: AuthMethod,
     /// An API token, whose own limits apply too.
     pub(super) token: Option<UsedToken>,
+    /// The memory of this proof.
+    pub(super) remembered: Option<Arc<Remembered>>,
 }
 
 impl Inner {
@@ -64,8 +68,8 @@ impl Inner {
     }
 
     /// The one credential of a request.
-    pub(super) fn present<'h>(&self, headers: &'h HeaderMap) -> Result<Presented<'h>, Rejection> {
-        read(headers, self.credential_limit, self.api_key_header()).map_err(|reason| match reason {
+    pub(super) fn present<'h>(&self, headers: &'h HeaderMap) -> Result<Found<'h>, Rejection> {
+        find(headers, self.credential_limit, self.api_key_header()).map_err(|reason| match reason {
             Reason::MissingCredential | Reason::UnsupportedScheme => {
                 self.word(self.ask(reason), headers)
             }
@@ -87,18 +91,15 @@ impl Inner {
     }
 
     /// Decides, or says what is missing. Pure but for the caches it reads.
-    pub(super) fn attempt(
-        &self,
-        presented: Presented<'_>,
-        asked: Asked<'_>,
-    ) -> Result<AuthContext, Need> {
-        let proven = self.prove(presented, asked)?;
+    pub(super) fn attempt(&self, found: Found<'_>, asked: Asked<'_>) -> Result<AuthContext, Need> {
+        let proven = self.prove(found, asked)?;
         let admitted = self.admit(&proven, asked);
         let Proven {
             principal,
             organization,
             method,
             token,
+            remembered: _,
         } = proven;
         match admitted {
             Ok((permitted, enrichment)) => {
@@ -120,8 +121,14 @@ impl Inner {
         }
     }
 
-    /// Shape alone decides who judges a credential; there is no second opinion (JWT-2).
-    fn prove(&self, presented: Presented<'_>, asked: Asked<'_>) -> Result<Proven, Need> {
+    /// Shape alone decides who judges a credential; there is no second opinion (JWT-2). With the
+    /// party comes what is worth remembering.
+    pub(super) fn prove_anew(
+        &self,
+        found: Found<'_>,
+        asked: Asked<'_>,
+    ) -> Result<(Proven, Option<Fact>), Need> {
+        let presented = found.read()?;
         let Some(tokens) = self.tokens() else {
             return match presented {
                 Presented::Bearer(text) => self.access_token(text, asked),
@@ -143,17 +150,9 @@ impl Inner {
         proven_by(tokens.key(claim, text, asked))
     }
 
-    fn access_token(&self, text: &str, asked: Asked<'_>) -> Result<Proven, Need> {
+    fn access_token(&self, text: &str, asked: Asked<'_>) -> Result<(Proven, Option<Fact>), Need> {
         if !is_token_shaped(text) {
             return Err(Reason::UnrecognizedCredential.into());
-        }
-        let verdicts = self.shared.verdicts.as_ref();
-        let tag = verdicts.map(|verdicts| verdicts.tag(self.mount, text));
-        let known = verdicts
-            .zip(tag)
-            .and_then(|(verdicts, tag)| verdicts.find(&tag, asked.now));
-        if let Some((principal, organization)) = known {
-            return Ok(Proven::by_token(principal, organization));
         }
         let attempt = if asked.waited.keys {
             Attempt::AfterWait
@@ -162,10 +161,15 @@ impl Inner {
         };
         match validate(text, &self.trust, &self.resource, asked.now, attempt) {
             Outcome::Decided(Ok(verified)) => {
-                if let Some((verdicts, tag)) = verdicts.zip(tag) {
-                    verdicts.keep(tag, &verified, asked.now);
-                }
-                Ok(Proven::by_token(verified.principal, verified.organization))
+                let fact = Verdict::of(&verified, asked.now).map(Fact::AccessToken);
+                let proven = Proven {
+                    principal: verified.principal,
+                    organization: verified.organization,
+                    method: AuthMethod::OAuth,
+                    token: None,
+                    remembered: None,
+                };
+                Ok((proven, fact))
             }
             Outcome::Decided(Err(rejection)) => Err(rejection.into()),
             // A second wait is never granted; were it asked for, we could not know.
@@ -188,7 +192,7 @@ impl Inner {
         check_networks(proven, asked.sender, permitted.as_ref())?;
         self.check_scopes(proven)?;
         let rules = &self.shared.rules;
-        let enrichment = rules.enrichment(principal, organization, asked.waited)?;
+        let enrichment = rules.enrichment(proven, asked)?;
         Ok((permitted, enrichment))
     }
 
@@ -205,6 +209,7 @@ impl Inner {
             organization: context.organization().clone(),
             method: context.method(),
             token: context.token().cloned(),
+            remembered: None,
         };
         let (principal, organization) = (&proven.principal, &proven.organization);
         self.shared.revocations.check(principal, organization)?;
@@ -221,15 +226,14 @@ impl Inner {
         };
         check_networks(&proven, asked.sender, permitted.as_ref())?;
         if causes.contains(Causes::ALL) {
-            let rules = &self.shared.rules;
-            rules.enrichment(principal, organization, asked.waited)?;
+            self.shared.rules.enrichment(&proven, asked)?;
         }
         Ok(until)
     }
 
     fn permit(&self, proven: &Proven, asked: Asked<'_>) -> Result<Option<Permitted>, Need> {
         let rules = &self.shared.rules;
-        let Some(policy) = rules.policy(&proven.organization, asked.waited)? else {
+        let Some(policy) = rules.policy(proven, asked)? else {
             return Ok(None);
         };
         let principal = &proven.principal;
@@ -258,25 +262,19 @@ fn every_method() -> Vec<&'static str> {
 
 /// An API token as proof. A refusal of the token itself lists what else could be sent: the same for
 /// whatever is wrong with it, since it is about the server and not about the token (T27).
-fn proven_by(held: Result<UsedToken, Need>) -> Result<Proven, Need> {
-    held.map(Proven::from).map_err(|need| match need {
-        Need::Refused(rejection) if rejection.reason().error() == "invalid_credentials" => {
-            rejection
+fn proven_by(used: Result<UsedToken, Need>) -> Result<(Proven, Option<Fact>), Need> {
+    match used {
+        Ok(used) => {
+            let issued = used.issued.is_some();
+            let fact = issued.then(|| Fact::ApiToken(used.clone()));
+            Ok((used.into(), fact))
+        }
+        Err(Need::Refused(rejection)) if rejection.reason().error() == "invalid_credentials" => {
+            Err(rejection
                 .with_detail("allowed_methods", every_method())
-                .into()
+                .into())
         }
-        need => need,
-    })
-}
-
-impl Proven {
-    fn by_token(principal: Principal, organization: OrganizationId) -> Self {
-        Self {
-            principal,
-            organization,
-            method: AuthMethod::OAuth,
-            token: None,
-        }
+        Err(need) => Err(need),
     }
 }
 
@@ -288,6 +286,7 @@ impl From<UsedToken> for Proven {
             organization: held.organization.clone(),
             method: held.method,
             token: Some(token),
+            remembered: None,
         }
     }
 }

@@ -154,7 +154,10 @@ impl Foreign {
         asked: Asked<'_>,
     ) -> Result<Answer, Need> {
         let question = || Arc::new(question());
-        match self.answers.ask(mark, question, asked.waited.record) {
+        match self
+            .answers
+            .ask(mark, question, asked.when(asked.waited.record))
+        {
             Known::Value(answer) => Ok(answer),
             Known::Wait(wait) => Err(Need::Record(wait)),
             Known::Unavailable { retry_after, cause } => {

@@ -1,6 +1,6 @@
 //! API tokens of our own: their records, and what was last heard of them.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -8,25 +8,31 @@ use tokio::runtime::Handle;
 
 use super::held::Held;
 use super::need::{Asked, Need};
+use super::remembered::Pins;
 use super::tokens::{Guard, LIFETIME, UsedToken, serves};
 use crate::api_token::{
     ApiTokens, SecretAge, TokenChange, TokenChanges, TokenFault, TokenFormat, TokenId,
     TokenListener, TokenRecord,
 };
 use crate::audit::AuditEvent;
-use crate::cache::{Known, Loader};
+use crate::cache::{Known, Loader, Pinned};
 use crate::clock::{Clock, UnixTime};
 use crate::rejection::{Reason, Rejection};
 use crate::signal::{Causes, Signal};
 use crate::throttle::MANY;
 
+/// Uses of a token are noted this far apart.
+const NOTED: Duration = Duration::from_secs(60);
+
 /// A record as it is cached: what a credential is compared with, and what it then stands for.
-struct Stored {
+pub(super) struct Stored {
     record: TokenRecord,
     held: Arc<Held>,
+    /// When its use was last thought of, in seconds of the wall clock.
+    used_at: AtomicI64,
 }
 
-type Record = Option<Arc<Stored>>;
+pub(super) type Record = Option<Arc<Stored>>;
 
 /// The record a token was compared with, and which of its secrets it was: a roll ends them at
 /// different times.
@@ -73,7 +79,11 @@ impl Issued {
                     let record = store.find(&id).await?;
                     Ok(record.map(|record| {
                         let held = Arc::new(Held::issued(&record, store.issuer()));
-                        Arc::new(Stored { record, held })
+                        Arc::new(Stored {
+                            record,
+                            held,
+                            used_at: AtomicI64::new(i64::MIN),
+                        })
                     }))
                 }
             }),
@@ -81,7 +91,7 @@ impl Issued {
             seen: AtomicU64::new(tokens.writes()),
             noted: moka::sync::Cache::builder()
                 .max_capacity(LIFETIME.capacity)
-                .time_to_live(Duration::from_secs(60))
+                .time_to_live(NOTED)
                 .build(),
             tokens,
             _listener: listener,
@@ -111,7 +121,7 @@ impl Issued {
         })?;
         let id = presented.id();
         guard.check(sender, Some(id.as_str()))?;
-        let record = self.record(id, asked)?;
+        let record = self.record(None, id, asked)?;
         let found = record.as_deref().map(|stored| &stored.record);
         let judged = self.tokens.judge(found, &presented, email, asked.now);
         let age = judged.map_err(|fault: TokenFault| {
@@ -121,7 +131,7 @@ impl Issued {
         })?;
         // `judge` says yes only to a record.
         let stored = record.ok_or_else(|| Rejection::new(Reason::Internal))?;
-        self.note_use(&stored.record, asked.now);
+        self.note_use(&stored, asked.now);
         Ok(UsedToken {
             held: stored.held.clone(),
             issued: Some(UsedRecord { stored, age }),
@@ -135,7 +145,7 @@ impl Issued {
         asked: Asked<'_>,
     ) -> Result<UnixTime, Need> {
         let before = &used.stored.record;
-        self.record(before.id(), asked)?
+        self.record(None, before.id(), asked)?
             .and_then(|now| now.record.still_serves(before, used.age, asked.now))
             .ok_or_else(|| {
                 Rejection::new(Reason::InvalidApiToken)
@@ -144,9 +154,34 @@ impl Issued {
             })
     }
 
-    fn record(&self, id: &TokenId, asked: Asked<'_>) -> Result<Record, Need> {
+    /// Whether a token that was compared before would be found good again: by the same record, in
+    /// time.
+    pub(super) fn serves(
+        &self,
+        used: &UsedRecord,
+        pins: &Pins,
+        (guard, asked): (&Guard, Asked<'_>),
+    ) -> Result<bool, Need> {
+        let stored = &used.stored;
+        guard.check(asked.sender, Some(used.id().as_str()))?;
+        let record = self.record(Some(&pins.record), used.id(), asked)?;
+        let same = record.is_some_and(|record| Arc::ptr_eq(&record, stored));
+        let serves = same && asked.now < used.ends_at();
+        if serves {
+            self.note_use(stored, asked.now);
+        }
+        Ok(serves)
+    }
+
+    fn record(
+        &self,
+        pin: Option<&Pinned<Record>>,
+        id: &TokenId,
+        asked: Asked<'_>,
+    ) -> Result<Record, Need> {
         self.forget_changed();
-        match self.records.get(id, asked.waited.record) {
+        let when = asked.when(asked.waited.record);
+        match self.records.get(pin, || *id, when) {
             Known::Value(record) => Ok(record),
             Known::Wait(wait) => Err(Need::Record(wait)),
             Known::Unavailable { retry_after, cause } => {
@@ -157,8 +192,13 @@ impl Issued {
 
     /// `last_used`, at most once a minute for a token, in a task of its own, and lost if the store
     /// does not answer: authentication needs no write (R20).
-    fn note_use(&self, record: &TokenRecord, now: UnixTime) {
-        let id = *record.id();
+    fn note_use(&self, stored: &Stored, now: UnixTime) {
+        let before = stored.used_at.load(Ordering::Relaxed);
+        if now.as_secs().abs_diff(before) < NOTED.as_secs() {
+            return;
+        }
+        stored.used_at.store(now.as_secs(), Ordering::Relaxed);
+        let id = *stored.record.id();
         if self.noted.contains_key(&id) {
             return;
         }

@@ -16,7 +16,7 @@ use pin_project_lite::pin_project;
 use tokio::runtime::Handle;
 use tokio::time::Sleep;
 
-use super::need::{Asked, Need, Waited, settle};
+use super::need::{Need, Waited, settle};
 use super::sender::{Arrival, Sender};
 use super::{Authenticator, Inner};
 use crate::clock::UnixTime;
@@ -97,11 +97,7 @@ impl Opening {
 
     /// Judged again, or what is needed for it.
     fn judge(&self, causes: Causes, waited: Waited) -> Result<Option<UnixTime>, Need> {
-        let asked = Asked {
-            sender: &self.sender,
-            now: self.inner.shared.clock.now(),
-            waited,
-        };
+        let asked = self.inner.asked(&self.sender, waited);
         self.inner.readmit(&self.context, causes, asked)
     }
 }

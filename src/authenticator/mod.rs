@@ -11,6 +11,7 @@ mod limits;
 mod need;
 mod operations;
 mod options;
+mod remembered;
 mod revocation;
 mod rules;
 mod sender;
@@ -34,7 +35,6 @@ use crate::clock::Clock;
 use crate::context::{AuthContext, Operations};
 use crate::error::{BackendError, ConfigError, Problems};
 use crate::oauth::jwt::{Trust, TrustedIssuer};
-use crate::oauth::verdicts::Verdicts;
 use crate::policy::ClientPattern;
 use crate::rejection::{Reason, Rejection};
 use crate::resource::{ProtectedResource, Resource};
@@ -43,8 +43,9 @@ use crate::session::Sessions;
 use crate::signal::Signal;
 
 use decide::Kept;
-use need::{Asked, Waited, settle};
+use need::{Waited, settle};
 use operations::known_scopes;
+use remembered::Memory;
 use revocation::Revocations;
 use rules::Rules;
 use sender::{Sender, Senders};
@@ -100,7 +101,7 @@ struct Inner {
 struct Shared {
     clock: Arc<dyn Clock>,
     tokens: Option<Tokens>,
-    verdicts: Option<Verdicts>,
+    memory: Option<Memory>,
     mounts: AtomicU64,
     rules: Rules,
     revocations: Revocations,
@@ -208,10 +209,10 @@ impl Authenticator {
         self.0.trust.issuers().all(|issuer| issuer.keys.is_ready())
     }
 
-    /// How many verified access tokens are remembered now, over all mounts: a gauge.
+    /// How many verified access tokens and API tokens are remembered now, over all mounts: a gauge.
     #[must_use]
     pub fn verified_tokens(&self) -> usize {
-        self.0.shared.verdicts.as_ref().map_or(0, Verdicts::len)
+        self.0.shared.memory.as_ref().map_or(0, Memory::len)
     }
 
     /// How each issuer stands, in the order of their identifiers: for health checks and gauges.
@@ -315,17 +316,13 @@ impl Authenticator {
 
     fn decide(&self, head: Head<'_>, sender: Sender, arrival: Arrival) -> Begin {
         let inner = &self.0;
-        let presented = match inner.present(head.headers) {
-            Ok(presented) => presented,
+        let found = match inner.present(head.headers) {
+            Ok(found) => found,
             Err(rejection) => return Begin::Decided(Err(rejection)),
         };
         let mut waited = Waited::default();
-        let asked = Asked {
-            sender: &sender,
-            now: inner.shared.clock.now(),
-            waited,
-        };
-        let need = match inner.attempt(presented, asked) {
+        let asked = inner.asked(&sender, waited);
+        let need = match inner.attempt(found, asked) {
             Ok(context) => return Begin::Decided(Ok(context)),
             Err(need) => need,
         };
@@ -333,14 +330,9 @@ impl Authenticator {
             Ok(wait) => wait,
             Err(rejection) => return Begin::Decided(Err(rejection)),
         };
-        let (inner, kept) = (inner.clone(), Kept::of(presented));
+        let (inner, kept) = (inner.clone(), Kept::of(found));
         let decision = settle(wait, waited, move |waited| {
-            let asked = Asked {
-                sender: &sender,
-                now: inner.shared.clock.now(),
-                waited,
-            };
-            inner.attempt(kept.presented(), asked)
+            inner.attempt(kept.found(), inner.asked(&sender, waited))
         });
         let guarded = AssertUnwindSafe(decision).catch_unwind();
         let unfinished = self.unfinished(head, arrival);

@@ -2,9 +2,11 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
+use super::Inner;
 use super::sender::Sender;
-use crate::cache::LoadWait;
+use crate::cache::{LoadWait, When};
 use crate::clock::UnixTime;
 use crate::oauth::keys::FetchWait;
 use crate::rejection::{Reason, Rejection};
@@ -24,7 +26,30 @@ pub(super) struct Waited {
 pub(super) struct Asked<'r> {
     pub(super) sender: &'r Sender,
     pub(super) now: UnixTime,
+    /// The same moment by the monotonic clock.
+    pub(super) tick: Duration,
     pub(super) waited: Waited,
+}
+
+impl Asked<'_> {
+    /// For a loader: the moment, and whether it has been waited for.
+    pub(super) fn when(&self, waited: bool) -> When {
+        let now = self.tick;
+        When { now, waited }
+    }
+}
+
+impl Inner {
+    /// Asks now.
+    pub(super) fn asked<'r>(&self, sender: &'r Sender, waited: Waited) -> Asked<'r> {
+        let clock = &self.shared.clock;
+        Asked {
+            sender,
+            now: clock.now(),
+            tick: clock.monotonic(),
+            waited,
+        }
+    }
 }
 
 /// Why there is no decision yet, or that it is no.

@@ -170,8 +170,8 @@ impl AuthHandle {
     /// request verifies again and asks the stores.
     pub fn flush(&self) {
         self.0.rules.flush();
-        if let Some(verdicts) = &self.0.verdicts {
-            verdicts.flush();
+        if let Some(memory) = &self.0.memory {
+            memory.flush();
         }
         if let Some(tokens) = &self.0.tokens {
             tokens.flush();

@@ -4,7 +4,8 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::need::{Need, Waited};
+use super::decide::Proven;
+use super::need::{Asked, Need};
 use crate::cache::{Known, Lifetime, Loader};
 use crate::clock::Clock;
 use crate::enrich::{DynEnricher, Enrichment, EnrichmentMode};
@@ -86,13 +87,15 @@ impl Rules {
     /// The policy in force; `None` if the server has no policies.
     pub(super) fn policy(
         &self,
-        organization: &OrganizationId,
-        waited: Waited,
+        proven: &Proven,
+        asked: Asked<'_>,
     ) -> Result<Option<OrganizationPolicy>, Need> {
         let Some((policies, _)) = &self.policies else {
             return Ok(None);
         };
-        match policies.get(organization, waited.policy) {
+        let pin = proven.remembered.as_ref().map(|known| &known.pins.policy);
+        let organization = || proven.organization.clone();
+        match policies.get(pin, organization, asked.when(asked.waited.policy)) {
             Known::Value(policy) => Ok(Some(policy)),
             Known::Wait(wait) => Err(Need::Policy(wait)),
             Known::Unavailable { retry_after, cause } => {
@@ -104,32 +107,28 @@ impl Rules {
     /// What the directory knows. A deactivated user is refused whatever the mode.
     pub(super) fn enrichment(
         &self,
-        principal: &Principal,
-        organization: &OrganizationId,
-        waited: Waited,
+        proven: &Proven,
+        asked: Asked<'_>,
     ) -> Result<Option<Enrichment>, Need> {
         let Some((facts, mode)) = &self.facts else {
             return Ok(None);
         };
-        let key = Enriched {
-            key: principal.key(),
-            organization: organization.clone(),
-            principal: principal.clone(),
+        let known = proven.remembered.as_ref();
+        let pin = known.map(|known| &known.pins.enrichment);
+        let key = || Enriched {
+            key: proven.principal.key(),
+            organization: proven.organization.clone(),
+            principal: proven.principal.clone(),
         };
-        let enrichment = match facts.get(&key, waited.enrichment) {
+        let when = asked.when(asked.waited.enrichment);
+        let enrichment = match facts.get(pin, key, when) {
             Known::Value(enrichment) => enrichment,
             Known::Wait(wait) => return Err(Need::Enrichment(wait)),
-            Known::Unavailable { retry_after, cause } => match mode {
-                EnrichmentMode::Optional => return Ok(None),
-                EnrichmentMode::Required => {
-                    return Err(Rejection::unavailable(
-                        Reason::EnrichmentUnavailable,
-                        retry_after,
-                        cause,
-                    )
-                    .into());
-                }
-            },
+            Known::Unavailable { .. } if *mode == EnrichmentMode::Optional => return Ok(None),
+            Known::Unavailable { retry_after, cause } => {
+                let reason = Reason::EnrichmentUnavailable;
+                return Err(Rejection::unavailable(reason, retry_after, cause).into());
+            }
         };
         if enrichment.user_facts().is_some_and(|user| !user.active) {
             return Err(Rejection::new(Reason::AccountInactive).into());

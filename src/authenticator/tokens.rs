@@ -9,6 +9,7 @@ use super::foreign::{self, Foreign};
 use super::held::Held;
 use super::issued::{Issued, UsedRecord};
 use super::need::{Asked, Need};
+use super::remembered::Pins;
 use super::sender::Sender;
 use crate::api_token::{FormatError, TokenId, TokenKind};
 use crate::cache::Lifetime;
@@ -153,6 +154,24 @@ impl Tokens {
             (Some(issued), Some(record)) => issued.still_serves(record, asked).map(Some),
             _ => Ok(None),
         }
+    }
+
+    /// Whether a remembered token would be found good again. What comes before a look at it when it
+    /// is new comes before this too.
+    pub(super) fn serves(
+        &self,
+        used: &UsedToken,
+        pins: &Pins,
+        asked: Asked<'_>,
+    ) -> Result<bool, Need> {
+        let (Some(issued), Some(record)) = (&self.issued, &used.issued) else {
+            return Ok(false);
+        };
+        self.guard.check(asked.sender, None)?;
+        if asked.sender.in_the_clear {
+            return Err(Rejection::new(Reason::InsecureTransport).into());
+        }
+        issued.serves(record, pins, (&self.guard, asked))
     }
 
     /// A personal API token: `Basic base64(email:api_token)`.

@@ -7,6 +7,23 @@ use http::{HeaderMap, HeaderValue};
 use super::only_line;
 use crate::rejection::Reason;
 
+/// How a credential is presented.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    Bearer,
+    Basic,
+    /// The line of the API key header.
+    ApiKey,
+}
+
+/// A credential where it stands, not read yet: its bytes without the scheme and the white space
+/// around them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Found<'h> {
+    pub(crate) scheme: Scheme,
+    pub(crate) bytes: &'h [u8],
+}
+
 /// What a request presents, nothing verified.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(test, derive(Debug))]
@@ -19,16 +36,25 @@ pub(crate) enum Presented<'a> {
     ApiKey(&'a str),
 }
 
-/// Reads the credential of a request. `limit` is in bytes, over the whole header value.
-///
-/// `api_key_header` is a second place for a credential, and must not be `Authorization`. Where it
-/// is configured and present, `Authorization` must be absent: nobody could say which of two
-/// credentials the proxy in front has judged (T39).
+/// Finds the credential of a request and reads it.
 pub(crate) fn read<'h>(
     headers: &'h HeaderMap,
     limit: usize,
     api_key_header: Option<&HeaderName>,
 ) -> Result<Presented<'h>, Reason> {
+    find(headers, limit, api_key_header)?.read()
+}
+
+/// Finds the credential of a request. `limit` is in bytes, over the whole header value.
+///
+/// `api_key_header` is a second place for a credential, and must not be `Authorization`. Where it
+/// is configured and present, `Authorization` must be absent: nobody could say which of two
+/// credentials the proxy in front has judged (T39).
+pub(crate) fn find<'h>(
+    headers: &'h HeaderMap,
+    limit: usize,
+    api_key_header: Option<&HeaderName>,
+) -> Result<Found<'h>, Reason> {
     if let Some(name) = api_key_header {
         let line = only_line(headers, name).map_err(|_| Reason::DuplicateCredential)?;
         if let Some(line) = line {
@@ -36,7 +62,10 @@ pub(crate) fn read<'h>(
                 return Err(Reason::DuplicateCredential);
             }
             check_framing(headers, name, line, limit)?;
-            return api_key(line);
+            return Ok(Found {
+                scheme: Scheme::ApiKey,
+                bytes: line.as_bytes().trim_ascii(),
+            });
         }
     }
     // Two lines would mean two readings: the peer in front may have judged the other one.
@@ -62,38 +91,40 @@ fn check_framing(
     Ok(())
 }
 
-fn authorization(line: &HeaderValue) -> Result<Presented<'_>, Reason> {
+fn authorization(line: &HeaderValue) -> Result<Found<'_>, Reason> {
     let bytes = line.as_bytes();
-    let scheme_end = bytes
-        .iter()
-        .position(|byte| *byte == b' ')
-        .unwrap_or(bytes.len());
-    let (scheme, rest) = bytes.split_at(scheme_end);
+    let scheme_end = bytes.iter().position(|byte| *byte == b' ');
+    let (scheme, rest) = bytes.split_at(scheme_end.unwrap_or(bytes.len()));
     // Spaces only before the credential (OAuth 2.1 §5.1.1); servers strip any white space after it.
     let credential = rest.trim_ascii_end();
     let spaces = credential.iter().take_while(|byte| **byte == b' ').count();
-    let (_, credential) = credential.split_at(spaces);
-    let credential = std::str::from_utf8(credential);
-    if scheme.eq_ignore_ascii_case(b"bearer") {
-        match credential {
-            Ok(credential) if is_token68(credential) => Ok(Presented::Bearer(credential)),
-            _ => Err(Reason::MalformedCredential),
-        }
+    let (_, bytes) = credential.split_at(spaces);
+    let scheme = if scheme.eq_ignore_ascii_case(b"bearer") {
+        Scheme::Bearer
     } else if scheme.eq_ignore_ascii_case(b"basic") {
-        // Bytes that are no text are no Base64 either, and neither is what stands for them here.
-        Ok(Presented::Basic(credential.unwrap_or("\u{fffd}")))
+        Scheme::Basic
     } else {
-        Err(Reason::UnsupportedScheme)
-    }
+        return Err(Reason::UnsupportedScheme);
+    };
+    Ok(Found { scheme, bytes })
 }
 
-fn api_key(line: &HeaderValue) -> Result<Presented<'_>, Reason> {
-    let key = std::str::from_utf8(line.as_bytes().trim_ascii());
-    match key {
-        Ok(key) if !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_graphic()) => {
-            Ok(Presented::ApiKey(key))
+impl<'h> Found<'h> {
+    /// What it says, if that can be a credential of its scheme.
+    pub(crate) fn read(self) -> Result<Presented<'h>, Reason> {
+        let text = std::str::from_utf8(self.bytes);
+        match (self.scheme, text) {
+            (Scheme::Bearer, Ok(text)) if is_token68(text) => Ok(Presented::Bearer(text)),
+            (Scheme::Bearer, _) => Err(Reason::MalformedCredential),
+            // Bytes that are no text are no Base64 either, and neither is what stands for them here.
+            (Scheme::Basic, text) => Ok(Presented::Basic(text.unwrap_or("\u{fffd}"))),
+            (Scheme::ApiKey, Ok(text))
+                if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()) =>
+            {
+                Ok(Presented::ApiKey(text))
+            }
+            (Scheme::ApiKey, _) => Err(Reason::UnrecognizedCredential),
         }
-        _ => Err(Reason::UnrecognizedCredential),
     }
 }
 

@@ -52,6 +52,7 @@ mod policy;
 mod prm;
 mod profiles;
 mod redaction;
+mod remembered_tokens;
 mod rotation;
 mod scoped;
 mod scopes;

@@ -16,9 +16,17 @@ async fn ask(auth: &tower_mcp_auth::Authenticator, token: &str) -> Result<AuthCo
     asked.map_err(|rejection| rejection.reason().code().to_owned())
 }
 
+/// A world that remembers, whatever the default of this run.
+async fn remembering() -> World {
+    World::cold()
+        .rebuilt(|builder| builder.verified_token_bytes(1 << 20))
+        .warmed()
+        .await
+}
+
 #[tokio::test]
 async fn t23_facts_are_remembered_and_nothing_else() {
-    let world = World::warm().await;
+    let world = remembering().await;
     let token = world.token().sign();
     assert_eq!(world.auth.verified_tokens(), 0);
     for _ in 0..3 {
@@ -34,7 +42,7 @@ async fn t23_facts_are_remembered_and_nothing_else() {
 
 #[tokio::test]
 async fn t24_a_bad_token_is_not_remembered_and_displaces_nothing() {
-    let world = World::warm().await;
+    let world = remembering().await;
     let good = world.token().sign();
     world.bearer(&good).await.assert_let_in();
     for number in 0..200 {
@@ -73,7 +81,7 @@ async fn t24_what_is_remembered_is_bounded_by_bytes() {
 
 #[tokio::test]
 async fn t22_a_remembered_token_expires_to_the_second() {
-    let world = World::warm().await;
+    let world = remembering().await;
     let token = world.token().expires_in(60).sign();
     world.bearer(&token).await.assert_let_in();
     world.clock.advance(Duration::from_secs(90)); // the leeway is 30 s
@@ -85,7 +93,7 @@ async fn t22_a_remembered_token_expires_to_the_second() {
 
 #[tokio::test]
 async fn t22_a_clock_set_back_is_noticed() {
-    let world = World::warm().await;
+    let world = remembering().await;
     let token = world.token().claim("nbf", NOW).sign();
     world.bearer(&token).await.assert_let_in();
     world.clock.jump_wall(-3600);
@@ -94,7 +102,7 @@ async fn t22_a_clock_set_back_is_noticed() {
 
 #[tokio::test]
 async fn t22_a_withdrawn_key_ends_what_it_verified() {
-    let world = World::warm().await;
+    let world = remembering().await;
     let token = world.token().sign();
     world.bearer(&token).await.assert_let_in();
     world.issuer.rotate_abruptly(SigningAlgorithm::Es256);
@@ -107,7 +115,7 @@ async fn t22_a_withdrawn_key_ends_what_it_verified() {
 
 #[tokio::test]
 async fn t22_revocation_reaches_what_is_remembered() {
-    let world = World::warm().await;
+    let world = remembering().await;
     let token = world.token().sign();
     let context = ask(&world.auth, &token).await.unwrap();
     world.auth.handle().revoke_principal(&context.key());
@@ -119,7 +127,7 @@ async fn t22_revocation_reaches_what_is_remembered() {
 
 #[tokio::test]
 async fn t21_a_token_remembered_at_one_mount_is_unknown_at_another() {
-    let world = World::warm().await;
+    let world = remembering().await;
     let other = world
         .auth
         .mount(ProtectedResource::new("https://mcp.example.com/v2/mcp"))
@@ -134,7 +142,7 @@ async fn t21_a_token_remembered_at_one_mount_is_unknown_at_another() {
 
 #[tokio::test]
 async fn t23_with_and_without_memory_the_answers_are_the_same() {
-    let with = World::warm().await;
+    let with = remembering().await;
     let without = World::cold()
         .rebuilt(|builder| builder.verified_token_bytes(0))
         .warmed()

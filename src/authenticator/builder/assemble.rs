@@ -42,7 +42,7 @@ pub(super) fn assemble(builder: AuthenticatorBuilder, examined: Examined) -> Aut
         header: examined.api_key_header,
     });
     let shared = Shared {
-        verdicts: examined.verdicts,
+        memory: examined.memory,
         mounts: AtomicU64::new(1),
         sessions: examined.sessions,
         tokens,

@@ -6,11 +6,11 @@ use super::{AuthenticatorBuilder, default_fetch};
 use crate::api_token::foreign::Marker;
 use crate::authenticator::foreign;
 use crate::authenticator::operations::known_scopes;
+use crate::authenticator::remembered::Memory;
 use crate::authenticator::tokens::key_header;
 use crate::error::{ConfigError, Problems};
 use crate::fetch::DynFetch;
 use crate::jose::{CRYPTO, known_answers};
-use crate::oauth::verdicts::Verdicts;
 use crate::resource::Resource;
 use crate::scope::ScopeSet;
 use crate::session::Sessions;
@@ -33,7 +33,7 @@ pub(super) struct Examined {
     pub(super) api_key_header: Option<HeaderName>,
     pub(super) basic_challenge: Option<HeaderValue>,
     pub(super) sessions: Option<Sessions>,
-    pub(super) verdicts: Option<Verdicts>,
+    pub(super) memory: Option<Memory>,
 }
 
 impl AuthenticatorBuilder {
@@ -49,7 +49,7 @@ impl AuthenticatorBuilder {
         let basic_challenge = self.options.examine_realm(has_tokens, &mut problems);
         let fetch = self.examine_fetch(&mut problems);
         let sessions = self.messages.examine(&mut problems);
-        let verdicts = self.examine_verdicts(&mut problems);
+        let memory = self.examine_memory(&mut problems);
         examine_crypto(&mut problems);
         let (resource, fetch) = problems.or(resource.zip(fetch))?;
         let rules = self.messages.tools.as_ref();
@@ -62,7 +62,7 @@ impl AuthenticatorBuilder {
             api_key_header,
             basic_challenge,
             sessions,
-            verdicts,
+            memory,
         })
     }
 
@@ -125,7 +125,7 @@ impl AuthenticatorBuilder {
     }
 
     /// `None` with a problem, or where nothing is to be remembered.
-    fn examine_verdicts(&self, problems: &mut Problems) -> Option<Verdicts> {
+    fn examine_memory(&self, problems: &mut Problems) -> Option<Memory> {
         if self.verified_bytes == 0 {
             return None;
         }
@@ -137,14 +137,14 @@ impl AuthenticatorBuilder {
             );
             return None;
         }
-        let verdicts = Verdicts::new(self.verified_bytes).map_err(|error| {
+        let memory = Memory::new(self.verified_bytes).map_err(|error| {
             problems.add(
                 "verified_token_bytes",
                 error,
                 "the operating system gives no random bytes",
             );
         });
-        verdicts.ok()
+        memory.ok()
     }
 
     fn examine_limits(&self, problems: &mut Problems) {

@@ -49,7 +49,8 @@ enum Seen {
 #[derive(Default)]
 pub(super) struct Read {
     bytes: Bytes,
-    trailers: Option<HeaderMap>,
+    /// Boxed: hardly anybody sends any, and every request carries the place.
+    trailers: Option<Box<HeaderMap>>,
 }
 
 impl Read {
@@ -141,7 +142,9 @@ impl<B: Body<Data = Bytes>> Body for RequestBody<B> {
             KindProjection::Read { read } => {
                 let bytes = mem::take(&mut read.bytes);
                 let frame = if bytes.is_empty() {
-                    read.trailers.take().map(Frame::trailers)
+                    read.trailers
+                        .take()
+                        .map(|trailers| Frame::trailers(*trailers))
                 } else {
                     Some(Frame::data(bytes))
                 };
@@ -190,7 +193,7 @@ pin_project! {
         // Most bodies are one frame, which is passed on without a copy.
         first: Bytes,
         rest: BytesMut,
-        trailers: Option<HeaderMap>,
+        trailers: Option<Box<HeaderMap>>,
     }
 }
 
@@ -234,7 +237,7 @@ impl<B: Body<Data = Bytes>> Reading<B> {
                     }
                     this.rest.extend_from_slice(&data);
                 }
-                Err(frame) => *this.trailers = frame.into_trailers().ok(),
+                Err(frame) => *this.trailers = frame.into_trailers().ok().map(Box::new),
             }
         }
         let bytes = if this.rest.is_empty() {

@@ -38,9 +38,10 @@ pin_project! {
         S: Service<Request<RequestBody<ReqBody>>>,
     {
         fn drop(this: Pin<&mut Self>) {
-            if let StateProj::Reading { waiting: Some((waiting, caller)), .. } =
+            if let StateProj::Reading { waiting: Some(waiting), .. } =
                 this.project().state.project()
             {
+                let (waiting, caller) = &**waiting;
                 waiting.visit.abandoned(head_of(&waiting.request), caller);
             }
         }
@@ -48,6 +49,7 @@ pin_project! {
 }
 
 pin_project! {
+    // What waits is boxed: a future is moved several times, and most never wait.
     #[project = StateProj]
     enum State<S, ReqBody, F> {
         // Known already; taken when polled.
@@ -55,11 +57,11 @@ pin_project! {
         // Let in.
         Inner { #[pin] future: F, after: Option<After> },
         // Waiting for keys or records.
-        Deciding { decision: Decision, waiting: Option<Waiting<S, Request<ReqBody>>> },
+        Deciding { decision: Decision, waiting: Option<Box<Waiting<S, Request<ReqBody>>>> },
         // Waiting for the body.
-        Reading { #[pin] reading: Reading<ReqBody>, waiting: Option<(Waiting<S, Parts>, Caller)> },
+        Reading { #[pin] reading: Reading<ReqBody>, waiting: Option<Box<(Waiting<S, Parts>, Caller)>> },
         // The body took its time: waiting for keys or records once more.
-        Again { decision: Decision, waiting: Option<(Waiting<S, Parts>, Result<Read, Unread>)> },
+        Again { decision: Decision, waiting: Option<Box<(Waiting<S, Parts>, Result<Read, Unread>)>> },
     }
 }
 
@@ -99,7 +101,7 @@ where
         };
         Self::new(State::Deciding {
             decision,
-            waiting: Some(waiting),
+            waiting: Some(Box::new(waiting)),
         })
     }
 
@@ -136,7 +138,7 @@ impl<S, ReqBody, F> State<S, ReqBody, F> {
     fn reading(reading: Reading<ReqBody>, caller: Caller, waiting: Waiting<S, Parts>) -> Self {
         Self::Reading {
             reading,
-            waiting: Some((waiting, caller)),
+            waiting: Some(Box::new((waiting, caller))),
         }
     }
 }
@@ -176,14 +178,14 @@ where
                 }
                 StateProj::Reading { reading, waiting } => {
                     let read = ready!(reading.poll_read(cx));
-                    let Some((waiting, caller)) = waiting.take() else {
+                    let Some((waiting, caller)) = waiting.take().map(|waiting| *waiting) else {
                         return Poll::Pending;
                     };
                     waiting.read(read, caller)
                 }
                 StateProj::Again { decision, waiting } => {
                     let credential = ready!(decision.as_mut().poll(cx));
-                    let Some((waiting, read)) = waiting.take() else {
+                    let Some((waiting, read)) = waiting.take().map(|waiting| *waiting) else {
                         return Poll::Pending;
                     };
                     waiting.decided_again(credential, read)
@@ -239,7 +241,7 @@ impl<S> Waiting<S, Parts> {
             Some(Begin::Decided(credential)) => self.decided_again(credential, read),
             Some(Begin::Pending(decision)) => State::Again {
                 decision,
-                waiting: Some((self, read)),
+                waiting: Some(Box::new((self, read))),
             },
         }
     }

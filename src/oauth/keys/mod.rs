@@ -193,8 +193,7 @@ impl KeySource {
 
     /// Whether what was verified by keys of this document would be verified by them now, without
     /// a look at the token. If not, [`lookup`](Self::lookup) knows why.
-    pub(crate) fn vouches(self: &Arc<Self>, fingerprint: Fingerprint) -> bool {
-        let now = self.clock.monotonic();
+    pub(crate) fn vouches(self: &Arc<Self>, fingerprint: Fingerprint, now: Duration) -> bool {
         self.note_asked(now);
         let seen = self.snapshot.load();
         let Some(snapshot) = seen.as_ref() else {

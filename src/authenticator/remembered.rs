@@ -1,0 +1,118 @@
+//! What was proved about a credential, and beside it what is asked about its party again and again.
+//!
+//! A fact is no decision: every request with a remembered credential is judged anew, on what holds
+//! then (T22, T23).
+
+use std::mem::size_of;
+
+use super::Inner;
+use super::decide::Proven;
+use super::issued::Record;
+use super::need::{Asked, Need};
+use super::tokens::UsedToken;
+use crate::cache::Pinned;
+use crate::cache::credentials::{Credentials, Domain, Weighed};
+use crate::enrich::Enrichment;
+use crate::method::AuthMethod;
+use crate::oauth::verdicts::Verdict;
+use crate::policy::OrganizationPolicy;
+use crate::wire::authorization::{Found, Scheme};
+use std::sync::Arc;
+
+/// The credentials proved lately.
+pub(super) type Memory = Credentials<Remembered>;
+
+/// What is known of a credential.
+pub(super) struct Remembered {
+    fact: Fact,
+    pub(super) pins: Pins,
+}
+
+/// What was proved.
+pub(super) enum Fact {
+    AccessToken(Verdict),
+    /// A token of our own format. Of foreign ones their makers' answers are kept.
+    ApiToken(UsedToken),
+}
+
+/// Where the party's record, policy and user facts were found.
+#[derive(Default)]
+pub(super) struct Pins {
+    pub(super) record: Pinned<Record>,
+    pub(super) policy: Pinned<OrganizationPolicy>,
+    pub(super) enrichment: Pinned<Enrichment>,
+}
+
+/// What a place takes that is pinned: it, and the two counters of its `Arc`.
+const PINNED_BYTES: usize = 32;
+
+impl Weighed for Remembered {
+    fn size(&self) -> usize {
+        let own = match &self.fact {
+            Fact::AccessToken(verdict) => verdict.size(),
+            Fact::ApiToken(used) => used.held.principal.size(),
+        };
+        size_of::<Self>() + 3 * PINNED_BYTES + own
+    }
+}
+
+impl Inner {
+    /// Who a credential is proved to be: by what is remembered if that still holds, else anew.
+    pub(super) fn prove(&self, found: Found<'_>, asked: Asked<'_>) -> Result<Proven, Need> {
+        let Some(memory) = &self.shared.memory else {
+            return Ok(self.prove_anew(found, asked)?.0);
+        };
+        let tag = memory.tag(self.domain(found.scheme), found.bytes);
+        if let Some(known) = memory.find(&tag) {
+            if let Some(proven) = self.recall(known, asked)? {
+                return Ok(proven);
+            }
+            memory.forget(&tag);
+        }
+        let (mut proven, fact) = self.prove_anew(found, asked)?;
+        if let Some(fact) = fact {
+            let pins = Pins::default();
+            let remembered = Arc::new(Remembered { fact, pins });
+            memory.keep(tag, remembered.clone());
+            proven.remembered = Some(remembered);
+        }
+        Ok(proven)
+    }
+
+    fn domain(&self, scheme: Scheme) -> Domain {
+        Domain {
+            mount: self.mount,
+            scheme: match scheme {
+                Scheme::Bearer => 0,
+                Scheme::Basic => 1,
+                Scheme::ApiKey => 2,
+            },
+        }
+    }
+
+    /// The party of a fact, if a look at the credential would still lead to it.
+    fn recall(&self, known: Arc<Remembered>, asked: Asked<'_>) -> Result<Option<Proven>, Need> {
+        let proven = match &known.fact {
+            Fact::AccessToken(verdict) if verdict.holds(asked.now, asked.tick) => Proven {
+                principal: verdict.principal.clone(),
+                organization: verdict.organization.clone(),
+                method: AuthMethod::OAuth,
+                token: None,
+                remembered: None,
+            },
+            Fact::ApiToken(used) if self.serves(used, &known.pins, asked)? => used.clone().into(),
+            Fact::AccessToken(_) | Fact::ApiToken(_) => return Ok(None),
+        };
+        Ok(Some(Proven {
+            remembered: Some(known),
+            ..proven
+        }))
+    }
+
+    fn serves(&self, used: &UsedToken, pins: &Pins, asked: Asked<'_>) -> Result<bool, Need> {
+        match &self.shared.tokens {
+            Some(tokens) => tokens.serves(used, pins, asked),
+            None => Ok(false),
+        }
+    }
+}

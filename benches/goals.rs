@@ -15,9 +15,9 @@ use shared::{rows, tools};
 fn main() {
     use SigningAlgorithm::{EdDsa, Es256, Rs256};
     let fixture = Fixture::new(&[Rs256, Es256, EdDsa]);
-    let mut rows = vec![rows::bare(&fixture)];
+    let mut rows = vec![rows::bare(&fixture), rows::bare_with_entry(&fixture)];
     rows.extend(rows::warm(&fixture));
-    rows.extend(rows::first_sight(&fixture));
+    rows.extend(rows::first_sight(&fixture, 1024));
     rows.extend(rows::first_sight_of_api_tokens(&fixture));
     rows.extend(rows::refusals(&fixture));
     rows.extend(rows::refused_api_tokens(&fixture));

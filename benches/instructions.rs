@@ -18,7 +18,7 @@ use shared::row::Row;
 use shared::{rows, tools};
 
 /// So many that what happens once, and what happens to one in a hundred, weighs little.
-const TIMES: u64 = 2_000;
+const TIMES: u64 = 1_000;
 
 #[inline(never)]
 fn measured(row: &mut Row) {
@@ -31,9 +31,10 @@ fn main() {
         .filter(|argument| !argument.starts_with('-'))
         .collect();
     let fixture = Fixture::new(&[SigningAlgorithm::Rs256, SigningAlgorithm::Es256]);
-    let mut rows = vec![rows::bare(&fixture)];
+    let mut rows = vec![rows::bare(&fixture), rows::bare_with_entry(&fixture)];
     rows.extend(rows::warm(&fixture));
     rows.extend(rows::warm_with_more(&fixture));
+    rows.extend(rows::first_sight(&fixture, 256));
     rows.extend(rows::refusals(&fixture));
     rows.extend(rows::refused_api_tokens(&fixture));
     rows.extend(tools::tools(&fixture));
@@ -43,7 +44,12 @@ fn main() {
     for row in &mut rows {
         row.run(200);
         // The least of some: now and then a cache tidies up in a reader's time.
-        let counts = (0..20).map(|_| measure(|| drop(row.run(1))).count_total);
+        let counts = (0..20).map(|_| {
+            measure(|| {
+                row.run(1);
+            })
+            .count_total
+        });
         let allocations = counts.min().unwrap_or(0);
         measured(row);
         println!("{} {TIMES} {allocations}", row.name);

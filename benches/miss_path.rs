@@ -17,7 +17,7 @@ use shared::rows;
 fn miss_path(bench: &mut Criterion) {
     let fixture = Fixture::new(&SigningAlgorithm::ALL);
     let mut rows = vec![rows::bare(&fixture)];
-    rows.extend(rows::first_sight(&fixture));
+    rows.extend(rows::first_sight(&fixture, 1024));
     rows.extend(rows::first_sight_of_api_tokens(&fixture));
     criterion(bench, "miss_path", rows);
 }

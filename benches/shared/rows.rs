@@ -2,6 +2,7 @@
 
 use std::hint::black_box;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::signature::{
@@ -12,7 +13,7 @@ use aws_lc_rs::signature::{
 };
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http::HeaderValue;
+use http::{HeaderValue, Request};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_mcp_auth::api_token::{ApiTokens, MemoryStore, Peppers};
 use tower_mcp_auth::audit::{AuditRecord, AuditSink};
@@ -34,6 +35,24 @@ pub(crate) fn bare(fixture: &Fixture) -> Row {
     requests(BARE, &fixture.runtime, service_fn(echo), 200, move || {
         request(Some(&header))
     })
+}
+
+/// The service behind a layer that only puts something into the request's extensions, as every
+/// layer with something to say does: what that costs is not ours to save.
+pub(crate) fn bare_with_entry(fixture: &Fixture) -> Row {
+    let header = bearer(fixture.access_token().sign());
+    let entry = Arc::new(1_u64);
+    let service = service_fn(move |mut request: Request<_>| {
+        request.extensions_mut().insert(entry.clone());
+        echo(request)
+    });
+    requests(
+        "bare_with_entry",
+        &fixture.runtime,
+        service,
+        200,
+        move || request(Some(&header)),
+    )
 }
 
 /// A credential sent to an authenticator of its own.
@@ -116,18 +135,16 @@ pub(crate) fn warm_with_more(fixture: &Fixture) -> Vec<Row> {
         .collect()
 }
 
-/// How many tokens take turns where none is to be found in a cache.
-const RING: usize = 1024;
-
-/// A cache of verified tokens that holds less than a quarter of [`RING`]: its work is done, but
-/// no token of the ring is ever found in it.
+/// A cache of verified tokens that holds about a hundred: its work is done, but no token of a
+/// larger ring is ever found in it.
 const SMALL_CACHE: u64 = 64 * 1024;
 
 /// A token never seen before, for each algorithm, beside the verification of its signature alone.
-pub(crate) fn first_sight(fixture: &Fixture) -> Vec<Row> {
+/// `ring` tokens take turns.
+pub(crate) fn first_sight(fixture: &Fixture, ring: usize) -> Vec<Row> {
     let both = fixture.algorithms.iter().map(|&algorithm| {
         let token = fixture.access_token().algorithm(algorithm);
-        let tokens: Vec<String> = (0..RING).map(|_| token.sign()).collect();
+        let tokens: Vec<String> = (0..ring).map(|_| token.sign()).collect();
         let raw = signature_alone(fixture, algorithm, &tokens);
         [raw, first_sight_of(fixture, algorithm, &tokens)]
     });
@@ -142,7 +159,10 @@ fn first_sight_of(fixture: &Fixture, algorithm: SigningAlgorithm, tokens: &[Stri
         let call = service.clone().oneshot(request(Some(header)));
         assert!(fixture.runtime.block_on(call).is_ok());
     }
-    assert!(auth.verified_tokens() < RING / 2, "the ring must not fit");
+    assert!(
+        auth.verified_tokens() < tokens.len() / 2,
+        "the ring must not fit"
+    );
     let mut next = headers.into_iter().cycle();
     let name = format!("first_sight/{algorithm}");
     let row = requests(name, &fixture.runtime, service, 200, move || {

@@ -26,7 +26,7 @@ def bars(figures):
     if bare is not None and "ours" in rows:
         first = peers.get("first_sight", {}).get("ours")
         made = [("tower-mcp-auth", rows["ours"]), ("tower-mcp-auth, first sight", first)]
-        skipped = {"bare", "raw", "signature_alone", "ours", "ours_without_cache"}
+        skipped = {"bare", "raw_verify", "ours", "ours_without_cache"}
         made += [(name, ns) for name, ns in rows.items() if name not in skipped]
     else:
         goals = figures.benches.get("goals", {})
@@ -46,7 +46,7 @@ def draw(rows):
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {bottom + 24}" role="img" aria-label="µs a request costs over the bare service">',
         f"<style>{STYLE}</style>",
-        f'<text class="title" x="8" y="20">µs a request with a valid token costs over the bare service (each line: ten times more)</text>',
+        '<text class="title" x="8" y="20">µs a request with a valid token costs over the bare service (each line: ten times more)</text>',
     ]
     tick = low
     while tick <= high * 1.001:

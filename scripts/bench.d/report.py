@@ -308,6 +308,8 @@ def machine_text(figures):
     for bench in ("peers", "others"):
         versions = figures.benches.get(bench, {}).get("versions")
         peers |= versions if isinstance(versions, dict) else {}
+    if figures.benches.get("run", {}).get("short"):
+        text += " **Short runs (`scripts/bench --quick`): to look at, not to quote.**"
     if peers:
         text += " Peers: " + ", ".join(f"{name} {versions_shown(version)}" for name, version in peers.items()) + "."
     return text

@@ -176,10 +176,15 @@ fn main() {
     clients.load(time);
     let mut all: [Seen; CHANGES.len()] = Default::default();
     let fetched = site.issuer.hits().jwks;
-    for _ in 0..rounds {
-        for ((_, what), seen) in CHANGES.iter().zip(&mut all) {
+    for round in 0..rounds {
+        for turn in 0..CHANGES.len() {
+            // Another order each round: none always follows the same neighbour.
+            let place = (turn + round) % CHANGES.len();
+            let (Some((_, what)), Some(seen)) = (CHANGES.get(place), all.get_mut(place)) else {
+                continue;
+            };
             site.new_token();
-            clients.load(time / 10); // what the row before left behind is not this row's
+            clients.load(time / 10); // what the turn before left behind is not this one's
             let (nanos, changes) = under(&site, *what, &mut clients, time);
             seen.changes += changes;
             for ((_, per_mille), figures) in AT.iter().zip(&mut seen.at) {

@@ -10,6 +10,8 @@
     reason = "a bench stops loudly and prints its figures, and the macros write functions without docs"
 )]
 
+mod shared;
+
 use std::convert::Infallible;
 use std::future::ready;
 use std::hint::black_box;
@@ -23,13 +25,15 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use futures_util::FutureExt;
 use http::{HeaderValue, Request, Response};
 use http_body::{Body, Frame};
-use http_body_util::{BodyExt, Empty};
-use tokio::runtime::Builder;
+use http_body_util::BodyExt;
+use serde_json::json;
 use tower::{Layer, Service, service_fn};
 use tower_mcp_auth::testing::TestIssuer;
 use tower_mcp_auth::{Authenticator, Issuer, McpAuthLayer, ProtectedResource};
 
-const RESOURCE: &str = "https://mcp.example.com/mcp";
+use shared::figures;
+use shared::fixture::{RESOURCE, bearer, new_runtime, request};
+
 const STREAMS: u64 = 10_000;
 
 /// An event stream: silent, or never.
@@ -63,13 +67,6 @@ fn authenticator(issuer: &TestIssuer, close: bool) -> Authenticator {
         .unwrap()
 }
 
-fn request(header: &HeaderValue) -> Request<Empty<Bytes>> {
-    let request = Request::post("/mcp")
-        .header("host", "mcp.example.com")
-        .header("authorization", header);
-    request.body(Empty::new()).unwrap()
-}
-
 /// A response that goes on.
 fn open(
     auth: &Authenticator,
@@ -81,7 +78,7 @@ fn open(
         ready(Ok::<_, Infallible>(response.body(events).unwrap()))
     });
     let mut service = McpAuthLayer::new(auth.clone()).layer(service);
-    let answer = service.call(request(header)).now_or_never();
+    let answer = service.call(request(Some(header))).now_or_never();
     answer.unwrap().unwrap().into_body()
 }
 
@@ -96,7 +93,7 @@ fn held(auth: &Authenticator, header: &HeaderValue) -> [i64; 2] {
             streams.push(body);
         }
     });
-    let parts = request(header).into_parts().0;
+    let parts = request(Some(header)).into_parts().0;
     let mut context = None;
     let evidence = measure(|| context = auth.authenticate(&parts).now_or_never());
     assert!(context.is_some_and(|context| context.is_ok()));
@@ -107,7 +104,7 @@ fn held(auth: &Authenticator, header: &HeaderValue) -> [i64; 2] {
 }
 
 fn streams(criterion: &mut Criterion) {
-    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = new_runtime();
     let _inside = runtime.enter();
     let issuer = TestIssuer::builder().in_process();
     let [leased, bare] = [true, false].map(|close| authenticator(&issuer, close));
@@ -117,10 +114,22 @@ fn streams(criterion: &mut Criterion) {
             .unwrap();
     }
     let token = issuer.token(RESOURCE).expires_in(80_000).sign();
-    let header = HeaderValue::try_from(format!("Bearer {token}")).unwrap();
+    let header = bearer(token);
     let ([with, evidence], [not, _]) = (held(&leased, &header), held(&bare, &header));
     let beside = with - evidence;
     println!("bytes a stream: {beside} leased, {with} with its AuthContext; {not} not leased");
+    let mut body = open(&leased, Events::Endless, &header);
+    let frames = measure(|| {
+        for _ in 0..1_000 {
+            assert!(body.frame().now_or_never().is_some());
+        }
+    });
+    println!("allocations of 1,000 frames: {}", frames.count_total);
+    let figures = json!({
+        "bytes_leased": beside, "bytes_with_context": with, "bytes_not_leased": not,
+        "allocations_of_1000_frames": frames.count_total,
+    });
+    figures::write("streams", &figures);
     for (name, auth) in [("frame/leased", &leased), ("frame/not", &bare)] {
         let mut body = open(auth, Events::Endless, &header);
         criterion.bench_function(name, |bencher| {

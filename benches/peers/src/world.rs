@@ -80,7 +80,10 @@ impl World {
             .expires_in(LIFETIME)
             .scope("read:issues write:issues")
             .claim("org_id", "org_0123456789")
+            .claim("name", "Alice Liddell")
             .claim("email", "alice@acme.example")
+            .claim("sid", "5f1c9a3e8b7d4f02a6c1d0e4b7f29a")
+            .claim("roles", json!(["engineering", "on-call"]))
     }
 
     /// The `Authorization` values of a case, to be sent in turn.

@@ -78,7 +78,7 @@ fn run(options: &Options) -> Result<(), Failure> {
     let timings = rounds::measure(&mut rows, plan, |round| {
         eprint!("\rround {} of {rounds}", round + 1);
         // What layers do in the background, they do now.
-        runtime.block_on(tokio::time::sleep(Duration::from_millis(2)));
+        runtime.block_on(async { tokio::time::sleep(Duration::from_millis(2)).await });
     })?;
     eprintln!(", {:.0} s", start.elapsed().as_secs_f64());
     let results: Vec<Measured> = rows

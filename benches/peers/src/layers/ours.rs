@@ -57,11 +57,22 @@ pub async fn authenticator(world: &World, remember: bool) -> Result<Authenticato
 /// The layer around the bare service.
 pub fn service<R>(
     auth: &Authenticator,
-) -> impl Service<Request<R>, Response = Response<impl Body<Data = Bytes> + use<R>>, Error = Infallible>
-+ Clone
+) -> impl Service<
+    Request<R>,
+    Response = Response<impl Answer + use<R>>,
+    Error = Infallible,
+    Future: Send,
+> + Clone
++ Send
 + use<R>
 where
     R: Body<Data = Bytes> + Send + 'static,
+    R::Error: Into<Failure>,
 {
     McpAuthLayer::new(auth.clone()).layer(inner::<_, Empty<Bytes>>())
 }
+
+/// A body a server can send.
+pub trait Answer: Body<Data = Bytes, Error: Into<Failure>> + Send + 'static {}
+
+impl<B: Body<Data = Bytes, Error: Into<Failure>> + Send + 'static> Answer for B {}

@@ -143,6 +143,8 @@ async fn load(address: SocketAddr, token: &str, seconds: &str) -> Result<f64, Fa
     let output = Command::new("wrk")
         .args(["-t1", CONNECTIONS, seconds, "-H"])
         .arg(format!("Authorization: Bearer {token}"))
+        // Ours answers no other host than the resource's.
+        .args(["-H", "Host: mcp.example.com"])
         .arg(format!("http://{address}/mcp"))
         .stdin(Stdio::null())
         .kill_on_drop(true)

@@ -62,15 +62,20 @@ fn calls_in(row: &mut Row<'_>, turn: Duration) -> Result<u64, Failure> {
         row.prepare();
         let took = row.run(calls.min(row.most))?;
         if took * 4 >= turn || calls >= row.most {
-            let fitting = turn.as_nanos() as f64 / per_call(took, calls.min(row.most));
-            return Ok((fitting as u64).clamp(1, row.most));
+            let made = u128::from(calls.min(row.most));
+            let fitting = turn.as_nanos() * made / took.as_nanos().max(1);
+            return Ok(u64::try_from(fitting)?.clamp(1, row.most));
         }
         calls *= 2;
     }
 }
 
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a turn has far fewer than 2^52 calls"
+)]
 fn per_call(took: Duration, calls: u64) -> f64 {
-    took.as_nanos() as f64 / calls as f64
+    took.as_secs_f64() * 1e9 / calls as f64
 }
 
 fn summarize(mut times: Vec<f64>) -> Timing {

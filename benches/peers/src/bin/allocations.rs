@@ -5,6 +5,7 @@
 
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use allocation_counter::measure;
 use peers::rows::Row;
@@ -44,7 +45,7 @@ fn count(row: &mut Row<'_>) -> Result<u64, Failure> {
     row.run(1)?;
     let mut counts = Vec::with_capacity(TIMES);
     for _ in 0..TIMES {
-        let mut ran = Ok(Default::default());
+        let mut ran = Ok(Duration::ZERO);
         let counted = measure(|| ran = row.run(1));
         ran?;
         counts.push(counted.count_total);

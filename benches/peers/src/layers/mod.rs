@@ -6,6 +6,7 @@ use std::future::{Ready, ready};
 
 use http::{Request, Response};
 use tower::service_fn;
+use tower::util::ServiceFn;
 
 pub mod aliri_tower;
 pub mod axum_jwks;
@@ -19,8 +20,9 @@ pub mod tower_oauth2_resource_server;
 /// How long after `exp` a token still passes, in seconds, everywhere.
 pub const LEEWAY: u64 = 60;
 
+type Inner<R, B> = ServiceFn<fn(Request<R>) -> Ready<Result<Response<B>, Infallible>>>;
+
 /// What stands behind every layer: an empty 200. `B` is the body the layer wants to see.
-fn inner<R, B: Default>()
--> tower::util::ServiceFn<fn(Request<R>) -> Ready<Result<Response<B>, Infallible>>> {
+fn inner<R, B: Default>() -> Inner<R, B> {
     service_fn(|_| ready(Ok(Response::new(B::default()))))
 }

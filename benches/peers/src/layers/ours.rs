@@ -55,6 +55,7 @@ pub async fn authenticator(world: &World, remember: bool) -> Result<Authenticato
 }
 
 /// The layer around the bare service.
+#[must_use]
 pub fn service<R>(
     auth: &Authenticator,
 ) -> impl Service<

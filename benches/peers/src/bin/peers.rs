@@ -69,7 +69,7 @@ fn run(options: &Options) -> Result<(), Failure> {
     let ring = if options.quick { RING / 4 } else { RING };
     let world = runtime.block_on(World::start(ring))?;
     let mut rows = line_up::rows(&runtime, &world, options.only.as_deref())?.rows;
-    let (rounds, turn) = if options.quick { (5, 10) } else { (41, 30) };
+    let (rounds, turn) = if options.quick { (5, 10) } else { (35, 30) };
     let plan = Plan {
         rounds,
         turn: Duration::from_millis(turn),

@@ -1,5 +1,5 @@
-//! tower-oauth2-resource-server 0.12 on aws-lc-rs, with an in-memory key set: that spares it the
-//! lock its background refresh would take, and nothing else.
+//! tower-oauth2-resource-server 0.12 on aws-lc-rs, with an in-memory key set: to a request that is
+//! the same as one it fetches.
 
 use std::convert::Infallible;
 

@@ -69,4 +69,5 @@ mod tokens_support;
 mod tool_policy;
 mod tower;
 mod trusted_headers;
+mod vendors;
 mod verdicts;

@@ -55,6 +55,7 @@ mod redaction;
 mod rotation;
 mod scoped;
 mod scopes;
+mod second_opinion;
 mod server;
 mod sessions;
 mod sessions_support;

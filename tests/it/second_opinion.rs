@@ -1,7 +1,7 @@
 //! Two thousand hostile tokens, each labelled with what the RFCs say of it.
 //!
 //! Here our own verdict is held against the label. `scripts/second-opinion` has the same tokens
-//! judged by npm `jose` and PyPI `joserfc` under the same rules, and fails if we accept one that
+//! judged by `jose` of Node and `joserfc` of Python under the same rules, and fails if we accept one that
 //! both refuse: then our label, too, would be our own mistake.
 
 mod claims;

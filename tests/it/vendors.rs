@@ -21,7 +21,7 @@ use http_body_util::Full;
 use serde_json::{Value, json};
 use tower::Service;
 use tower_mcp_auth::testing::{ManualClock, TestIssuer};
-use tower_mcp_auth::{Authenticator, Issuer, SigningAlgorithm};
+use tower_mcp_auth::{Authenticator, Issuer, ProtectedResource, SigningAlgorithm};
 
 use crate::support::{Answer, NOW, Probe, World, described};
 
@@ -88,7 +88,9 @@ impl Vendors {
             .iter()
             .flat_map(|vendor| published(vendor, &issuer))
             .collect());
-        let resource = more.into_iter().fold(described(first), |r, i| r.issuer(i));
+        let resource = more
+            .into_iter()
+            .fold(described(first), ProtectedResource::issuer);
         let auth = Authenticator::builder(resource)
             .clock(clock.clone())
             .fetch(web)

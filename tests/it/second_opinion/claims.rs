@@ -259,6 +259,15 @@ fn doubled() -> Vec<Mutation> {
     ]
 }
 
+/// A byte of nothing, an overlong slash, a surrogate, a plane too high, a letter cut short.
+const NO_UTF8: [&[u8]; 5] = [
+    b"\xff",
+    b"\xc0\xaf",
+    b"\xed\xa0\x80",
+    b"\xf5\x80\x80\x80",
+    b"\xe2\x82",
+];
+
 fn texts() -> Vec<Mutation> {
     vec![
         must("payload/no object", |f| {
@@ -289,13 +298,7 @@ fn texts() -> Vec<Mutation> {
             f.sign_payload(text)
         }),
         must("payload/not UTF-8", |f| {
-            let bad: &[u8] = *f.dice.pick::<&[u8]>(&[
-                &b"\xff"[..],
-                b"\xc0\xaf",
-                b"\xed\xa0\x80",
-                b"\xf5\x80\x80\x80",
-                b"\xe2\x82",
-            ]);
+            let bad = *f.dice.pick(&NO_UTF8);
             let mut text = f.claims.text().into_bytes();
             let note = [b"\"x\":\"", bad, b"\","].concat();
             text.splice(1..1, note);

@@ -41,6 +41,36 @@ async fn jwt_20_entra_v2_users_and_guests() {
 }
 
 #[tokio::test]
+async fn jwt_20_entra_groups_up_to_the_most_a_token_holds_and_none_beyond() {
+    // "Access token claims reference", "Groups overage claim": at most 200, then a link instead.
+    let entra = Vendors::new("entra_v2", trusted).await;
+    let groups: Vec<String> = (0..200)
+        .map(|n| format!("cccccccc-2222-3333-4444-{n:012}"))
+        .collect();
+    let most = entra
+        .send_changed("entra_v2", "access_token", |_, claims| {
+            claims["groups"] = json!(groups);
+        })
+        .await;
+    assert_eq!(most.json()["groups"], json!(groups));
+    let linked = entra
+        .send_changed("entra_v2", "access_token", |_, claims| {
+            let claims = claims.as_object_mut().unwrap();
+            claims.remove("groups");
+            let link = json!({"src1": {"endpoint": "https://graph.microsoft.com/v1.0/users/a/getMemberObjects"}});
+            claims.insert("_claim_names".into(), json!({"groups": "src1"}));
+            claims.insert("_claim_sources".into(), link);
+        })
+        .await;
+    linked.assert_let_in();
+    assert_eq!(
+        linked.json()["groups"],
+        json!([]),
+        "nobody follows the link"
+    );
+}
+
+#[tokio::test]
 async fn jwt_21_entra_applications_are_no_persons() {
     let entra = Vendors::new("entra_v2", trusted).await;
     let robot = json!({

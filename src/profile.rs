@@ -133,7 +133,9 @@ impl Profile {
     /// Microsoft Entra ID, token versions 1 and 2. Given up: `typ`, `jti`; scopes are in `scp`, the
     /// client in `azp` (v2) or `appid` (v1). `aud` is the application's id, never the resource URL:
     /// list it with [`Issuer::audience`](crate::Issuer::audience). A token without `scp` is an
-    /// application's: only tokens of persons have scopes.
+    /// application's: only tokens of persons have scopes. A member of more than about a hundred
+    /// groups has a token beyond the default
+    /// [`max_credential_bytes`](crate::authenticator::AuthenticatorBuilder::max_credential_bytes).
     #[must_use]
     pub fn entra_id() -> Self {
         Self {

@@ -20,6 +20,7 @@ use http::{Request, Response};
 use http_body_util::Full;
 use serde_json::{Value, json};
 use tower::Service;
+use tower_mcp_auth::authenticator::AuthenticatorBuilder;
 use tower_mcp_auth::testing::{ManualClock, TestIssuer};
 use tower_mcp_auth::{Authenticator, Issuer, ProtectedResource, SigningAlgorithm};
 
@@ -72,10 +73,30 @@ impl Vendors {
         Self::several(&[vendor], trusted(issuer), []).await
     }
 
+    /// The same, with room for the longest credentials (AUTH-17).
+    async fn roomy(vendor: &str, trusted: impl FnOnce(Issuer) -> Issuer) -> Self {
+        let resource = described(trusted(Issuer::new(identifier(vendor))));
+        Self::built(&[vendor], resource, |auth| {
+            auth.max_credential_bytes(16 * 1024)
+        })
+        .await
+    }
+
     async fn several(
         vendors: &[&str],
         first: Issuer,
         more: impl IntoIterator<Item = Issuer>,
+    ) -> Self {
+        let resource = more
+            .into_iter()
+            .fold(described(first), ProtectedResource::issuer);
+        Self::built(vendors, resource, |auth| auth).await
+    }
+
+    async fn built(
+        vendors: &[&str],
+        resource: ProtectedResource,
+        configure: impl FnOnce(AuthenticatorBuilder) -> AuthenticatorBuilder,
     ) -> Self {
         let clock = ManualClock::at(NOW);
         // All share one key, as the tenants of one cloud do: only `iss` tells them apart.
@@ -88,14 +109,10 @@ impl Vendors {
             .iter()
             .flat_map(|vendor| published(vendor, &issuer))
             .collect());
-        let resource = more
-            .into_iter()
-            .fold(described(first), ProtectedResource::issuer);
-        let auth = Authenticator::builder(resource)
+        let builder = Authenticator::builder(resource)
             .clock(clock.clone())
-            .fetch(web)
-            .build()
-            .unwrap();
+            .fetch(web);
+        let auth = configure(builder).build().unwrap();
         auth.warm_up(Duration::from_secs(5)).await.unwrap();
         Self {
             world: World {

@@ -18,6 +18,10 @@ async fn jwt_01_google_access_tokens_are_opaque() {
     let token = fixture("google", "access_token")["opaque"].clone();
     let answer = google.world.bearer(token.as_str().unwrap()).await;
     answer.assert_invalid_token("unrecognized_credential");
+    // Those of service accounts have two dots, as a signed token has.
+    let token = fixture("google", "access_token")["opaque_of_a_robot"].clone();
+    let answer = google.world.bearer(token.as_str().unwrap()).await;
+    answer.assert_invalid_token("malformed_token");
     assert_eq!(google.world.probe.calls(), 0);
 }
 

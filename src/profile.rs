@@ -20,6 +20,18 @@ pub(crate) enum AudienceRule {
     Clients(Vec<String>),
 }
 
+/// How an issuer's tokens tell a client on its own from a person, beyond the signs every token may
+/// carry (JWT-21).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ClientMark {
+    /// In no other way.
+    Standard,
+    /// Only tokens of persons have scopes; what an application may do is in its roles.
+    NoScopes,
+    /// The client has a user of its own, called `service-account-` and the client's name.
+    ServiceAccount,
+}
+
 /// The rules for one issuer's access tokens.
 ///
 /// [`Profile::rfc9068`] is the default and the strictest. Every other constructor documents what is
@@ -53,6 +65,7 @@ pub struct Profile {
     pub(crate) audience: AudienceRule,
     /// A claim that must have exactly this value, e.g. Cognito's `token_use`.
     pub(crate) marker: Option<(&'static str, &'static str)>,
+    pub(crate) client_mark: ClientMark,
     /// Where the issuer writes roles, groups and entitlements; see [`crate::issuer`] for paths.
     pub(crate) roles: Cow<'static, str>,
     pub(crate) groups: Cow<'static, str>,
@@ -80,6 +93,7 @@ impl Profile {
             scope_claim: ScopeClaim::Standard,
             audience: AudienceRule::Resource,
             marker: None,
+            client_mark: ClientMark::Standard,
             roles: "roles".into(),
             groups: "groups".into(),
             entitlements: "entitlements".into(),
@@ -118,21 +132,28 @@ impl Profile {
 
     /// Microsoft Entra ID, token versions 1 and 2. Given up: `typ`, `jti`; scopes are in `scp`, the
     /// client in `azp` (v2) or `appid` (v1). `aud` is the application's id, never the resource URL:
-    /// list it with [`Issuer::audience`](crate::Issuer::audience).
+    /// list it with [`Issuer::audience`](crate::Issuer::audience). A token without `scp` is an
+    /// application's: only tokens of persons have scopes. A member of more than about a hundred
+    /// groups has a token beyond the default
+    /// [`max_credential_bytes`](crate::authenticator::AuthenticatorBuilder::max_credential_bytes).
     #[must_use]
     pub fn entra_id() -> Self {
         Self {
             requires_token_id: false,
+            client_mark: ClientMark::NoScopes,
             client_claims: vec!["azp".into(), "appid".into()],
             scope_claim: ScopeClaim::Scp,
             ..Self::relaxed("entra_id")
         }
     }
 
-    /// Keycloak. Given up: `typ`; the client is in `azp`; realm roles are nested.
+    /// Keycloak. Given up: `typ`; the client is in `azp`; realm roles are nested. A service account
+    /// is recognised by its user name, so keep `preferred_username` or `clientHost` in its tokens
+    /// (client scopes `profile` and `service_account`, both there by default).
     #[must_use]
     pub fn keycloak() -> Self {
         Self {
+            client_mark: ClientMark::ServiceAccount,
             client_claims: vec!["client_id".into(), "azp".into()],
             roles: "/realm_access/roles".into(),
             ..Self::relaxed("keycloak")

@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use super::kinds;
 use super::times::{is_expired, numeric_date};
 use crate::clock::UnixTime;
 use crate::ident::{ClientId, OrganizationId, Subject, TenantId};
@@ -128,6 +129,9 @@ impl Judge<'_, '_> {
         if text_of("typ").is_some_and(|typ| ["ID", "Refresh", "Offline", "Logout"].contains(&typ)) {
             return wrong("typ in the payload");
         }
+        if kinds::is_atlassian_non_access(self.claims) {
+            return wrong("atl_token_type");
+        }
         match self.issuer.profile.marker {
             Some((claim, value)) if text_of(claim) != Some(value) => wrong(claim),
             _ => Ok(()),
@@ -232,7 +236,11 @@ impl Judge<'_, '_> {
         let name = name.strip_suffix("@clients").unwrap_or(name);
         let own_name = client.is_some_and(|client| client == name || client == subject.as_str());
         // Auth0's own dialect and Entra ID say so in a claim.
-        if own_name || claims("gty", "client-credentials") || claims("idtyp", "app") {
+        let says_so = claims("gty", "client-credentials") || claims("idtyp", "app");
+        if own_name
+            || says_so
+            || kinds::acts_alone(self.claims, self.issuer.profile.client_mark, client)
+        {
             PrincipalKind::Client
         } else {
             PrincipalKind::User

@@ -4,5 +4,6 @@ pub(crate) mod claims;
 mod discovery;
 pub(crate) mod jwt;
 pub(crate) mod keys;
+mod kinds;
 mod times;
 pub(crate) mod verdicts;

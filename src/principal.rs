@@ -222,12 +222,23 @@ impl Principal {
 
     /// Bytes it takes, roughly: for caches that are bounded by them.
     pub(crate) fn size(&self) -> usize {
+        /// What the allocator and the two counters of an `Arc` take besides.
+        const EACH: usize = 24;
         let facts = &*self.0;
         let lists = [&facts.roles, &facts.groups, &facts.entitlements];
         let words = lists.into_iter().flat_map(|list| list.iter());
         let words: usize = words.map(|word| word.len() + size_of::<Box<str>>()).sum();
         let scopes: usize = facts.scopes.iter().map(|scope| scope.len() + 32).sum();
-        size_of::<Facts>() + facts.payload.capacity() + words + scopes
+        let texts = [
+            Some(facts.subject.as_str()),
+            facts.client.as_ref().map(ClientId::as_str),
+            facts.tenant.as_ref().map(TenantId::as_str),
+            facts.token_id.as_deref(),
+            facts.email.as_deref(),
+            facts.authentication_class.as_deref(),
+        ];
+        let texts: usize = texts.iter().flatten().map(|text| text.len() + EACH).sum();
+        EACH + size_of::<Facts>() + facts.payload.capacity() + EACH + words + scopes + texts
     }
 
     /// A name for this principal that is the same for every token of theirs.

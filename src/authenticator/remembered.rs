@@ -4,6 +4,7 @@
 //! then (T22, T23).
 
 use std::mem::size_of;
+use std::sync::Arc;
 
 use super::Inner;
 use super::decide::Proven;
@@ -17,7 +18,6 @@ use crate::method::AuthMethod;
 use crate::oauth::verdicts::Verdict;
 use crate::policy::OrganizationPolicy;
 use crate::wire::authorization::{Found, Scheme};
-use std::sync::Arc;
 
 /// The credentials proved lately.
 pub(super) type Memory = Credentials<Remembered>;
@@ -43,8 +43,8 @@ pub(super) struct Pins {
     pub(super) enrichment: Pinned<Enrichment>,
 }
 
-/// What a place takes that is pinned: it, and the two counters of its `Arc`.
-const PINNED_BYTES: usize = 32;
+/// What a place takes that is pinned: it, and what its `Arc` and the allocator add.
+const PINNED_BYTES: usize = 48;
 
 impl Weighed for Remembered {
     fn size(&self) -> usize {

@@ -90,8 +90,20 @@ fn new_request_id() -> String {
         LazyLock::new(|| [RandomState::new(), RandomState::new()]);
     static COUNTER: AtomicU64 = AtomicU64::new(0);
     let count = COUNTER.fetch_add(1, Ordering::Relaxed);
-    let [high, low] = KEYS.each_ref().map(|key| key.hash_one(count));
-    format!("{high:016x}{low:016x}")
+    let halves = KEYS.each_ref().map(|key| key.hash_one(count).to_be_bytes());
+    let mut id = String::with_capacity(32);
+    for byte in halves.as_flattened() {
+        id.extend([hex_digit(byte >> 4), hex_digit(byte & 15)]);
+    }
+    id
+}
+
+fn hex_digit(value: u8) -> char {
+    char::from(if value < 10 {
+        b'0' + value
+    } else {
+        b'a' + value - 10
+    })
 }
 
 #[cfg(test)]

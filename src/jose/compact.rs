@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 use std::slice::SliceIndex;
 
+use super::json::{Json, Object, parse_object};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::is_key_id;
-use super::json::{Json, Object, parse_object};
 use crate::algorithm::SigningAlgorithm;
 use crate::rejection::{Reason, Rejection};
 

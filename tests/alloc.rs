@@ -259,7 +259,7 @@ async fn a_token_seen_first_and_a_refusal_cost_few_allocations_and_no_await() {
     let token = || issuer.token(RESOURCE);
     let tampered = token().tamper(|signature| signature[5] ^= 1);
     let cases = [
-        ("first sight", token().sign(), 200, 12),
+        ("first sight", token().sign(), 200, 14),
         ("garbage", "garbage".to_owned(), 401, 6),
         ("expired", token().expires_in(-100).sign(), 401, 9),
         ("bad signature", tampered.sign(), 401, 16),

@@ -1,7 +1,7 @@
 //! Checked names of parties and keys: once constructed, never empty and free of control characters.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -115,7 +115,8 @@ impl OrganizationId {
     /// all speak for it. No token can name it.
     #[must_use]
     pub fn implicit() -> Self {
-        Self(Self::IMPLICIT.into())
+        static SHARED: LazyLock<Arc<str>> = LazyLock::new(|| OrganizationId::IMPLICIT.into());
+        Self(SHARED.clone())
     }
 
     pub(crate) fn is_implicit(&self) -> bool {

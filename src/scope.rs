@@ -1,7 +1,7 @@
 //! OAuth scopes as sets of whole, case-sensitive words (OAuth 2.1 §1.4.1).
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// Most scopes read from one token; more is not a scope list but an attack on whoever compares them.
 pub(crate) const MAX_SCOPES: usize = 256;
@@ -24,7 +24,8 @@ impl ScopeSet {
     /// No scope at all: also what a token without a scope claim has (SCP-10).
     #[must_use]
     pub fn empty() -> Self {
-        Self(Arc::from([]))
+        static SHARED: LazyLock<ScopeSet> = LazyLock::new(|| ScopeSet(Arc::from([])));
+        SHARED.clone()
     }
 
     /// Reads the value of a `scope` claim or parameter: words separated by one or more spaces
@@ -52,6 +53,9 @@ impl ScopeSet {
                 return None;
             }
             set.push(word.into());
+        }
+        if set.is_empty() {
+            return Some(Self::empty());
         }
         set.sort_unstable();
         set.dedup();

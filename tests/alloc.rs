@@ -244,3 +244,35 @@ async fn mcp_22_a_frame_of_a_stream_passes_without_an_allocation() {
     });
     assert_eq!((passed, counted.count_total), (1000, 0));
 }
+
+/// What nothing is remembered of: the first sight of a token, and every refusal.
+#[tokio::test]
+async fn a_token_seen_first_and_a_refusal_cost_few_allocations_and_no_await() {
+    let issuer = TestIssuer::builder().in_process();
+    let auth =
+        Authenticator::builder(ProtectedResource::new(RESOURCE).issuer(Issuer::new(issuer.url())))
+            .fetch(issuer.fetch())
+            .verified_token_bytes(0)
+            .build()
+            .unwrap();
+    auth.warm_up(Duration::from_secs(5)).await.unwrap();
+    let mut service = McpAuthLayer::new(auth).layer(Bare);
+    let token = || issuer.token(RESOURCE);
+    let tampered = token().tamper(|signature| signature[5] ^= 1);
+    let cases = [
+        ("first sight", token().sign(), 200, 14),
+        ("garbage", "garbage".to_owned(), 401, 6),
+        ("expired", token().expires_in(-100).sign(), 401, 9),
+        ("bad signature", tampered.sign(), 401, 16),
+    ];
+    for (name, token, status, most) in cases {
+        let authorization = format!("Bearer {token}");
+        let answer = service.call(request(&authorization)).await.unwrap();
+        assert_eq!(answer.status(), status, "{name}");
+        let bare = allocations(&mut Bare, &authorization);
+        let counts = (0..20).map(|_| allocations(&mut service, &authorization));
+        let ours = counts.min().unwrap() - bare;
+        println!("{ours} for {name}");
+        assert!(ours <= most, "{ours} allocations for {name}");
+    }
+}

@@ -1,12 +1,13 @@
 //! The compact serialization of a signed token, and what its header may say (JWT-3, T6, T7, T12).
 
 use std::borrow::Cow;
+use std::slice::SliceIndex;
 
+use super::json::{Json, Object, parse_object};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::is_key_id;
-use super::json::{Json, Object, parse_object};
 use crate::algorithm::SigningAlgorithm;
 use crate::rejection::{Reason, Rejection};
 
@@ -19,9 +20,10 @@ const PAYLOAD_DEPTH: usize = 16;
 pub(crate) struct Compact<'a> {
     /// What the signature covers: header and payload as sent, with their dot.
     pub(crate) signed: &'a [u8],
-    pub(crate) header: Vec<u8>,
-    pub(crate) payload: Vec<u8>,
-    pub(crate) signature: Vec<u8>,
+    /// Payload, header and signature, one after the other.
+    decoded: Vec<u8>,
+    header_at: usize,
+    signature_at: usize,
 }
 
 /// Whether a Bearer credential has the shape of a signed token: it is one, or it is refused
@@ -54,24 +56,49 @@ impl<'a> Compact<'a> {
         if payload.contains('.') {
             return Err(malformed("more than two dots"));
         }
-        let decode = |text: &str, part| URL_SAFE_NO_PAD.decode(text).map_err(|_| malformed(part));
+        let mut decoded = Vec::with_capacity(token.len());
+        let mut decode = |text: &str, part| match URL_SAFE_NO_PAD.decode_vec(text, &mut decoded) {
+            Ok(()) => Ok(decoded.len()),
+            Err(_) => Err(malformed(part)),
+        };
+        // The payload first: it outlives the rest. What is wrong is said of the first wrong part.
+        let payload = decode(payload, "payload is not base64url");
+        let header = decode(header, "header is not base64url")?;
+        let payload = payload?;
+        decode(signature, "signature is not base64url")?;
         Ok(Self {
             signed: signed.as_bytes(),
-            header: decode(header, "header is not base64url")?,
-            payload: decode(payload, "payload is not base64url")?,
-            signature: decode(signature, "signature is not base64url")?,
+            decoded,
+            header_at: payload,
+            signature_at: header,
         })
     }
 
+    fn part(&self, range: impl SliceIndex<[u8], Output = [u8]>) -> &[u8] {
+        self.decoded.get(range).unwrap_or_default()
+    }
+
+    pub(crate) fn signature(&self) -> &[u8] {
+        self.part(self.signature_at..)
+    }
+
+    /// The payload as text, for good.
+    pub(crate) fn into_payload(mut self) -> Vec<u8> {
+        self.decoded.truncate(self.header_at);
+        self.decoded.shrink_to_fit();
+        self.decoded
+    }
+
     pub(crate) fn header(&self) -> Result<Header<'_>, Rejection> {
-        let object = parse_object(&self.header, HEADER_DEPTH).map_err(|_| {
+        let header = self.part(self.header_at..self.signature_at);
+        let object = parse_object(header, HEADER_DEPTH).map_err(|_| {
             Rejection::new(Reason::MalformedToken).with_note("header is not strict JSON")
         })?;
         Header::read(&object)
     }
 
     pub(crate) fn claims(&self) -> Result<Object<'_>, Rejection> {
-        parse_object(&self.payload, PAYLOAD_DEPTH).map_err(|_| {
+        parse_object(self.part(..self.header_at), PAYLOAD_DEPTH).map_err(|_| {
             Rejection::new(Reason::MalformedToken).with_note("payload is not strict JSON")
         })
     }

@@ -30,6 +30,12 @@ pub(crate) struct Malformed;
 /// Most members and array items in one text, over all depths.
 const MAX_VALUES: usize = 256;
 
+/// The fewest bytes that most members take, with name and punctuation.
+const BYTES_A_MEMBER: usize = 24;
+
+/// Digits that stand for a number within `f64` in any case.
+const FEW_DIGITS: usize = 18;
+
 /// Reads a text that must be one object, nested at most `depth` deep.
 pub(crate) fn parse_object(text: &[u8], depth: usize) -> Result<Object<'_>, Malformed> {
     let text = std::str::from_utf8(text).map_err(|_| Malformed)?;
@@ -155,6 +161,10 @@ impl<'a> Reader<'a> {
 
     fn object(&mut self, depth: usize) -> Result<Json<'a>, Malformed> {
         let mut members: Vec<(Cow<'a, str>, Json<'a>)> = Vec::new();
+        if self.values == 1 {
+            // The outermost: at once as large as it will be, as a rule.
+            members.reserve_exact((self.text.len() / BYTES_A_MEMBER).clamp(4, 16));
+        }
         self.expect(b'{')?;
         self.skip_space();
         if self.peek() == Some(b'}') {
@@ -225,7 +235,9 @@ impl<'a> Reader<'a> {
             self.digits()?;
         }
         let number = self.slice(start, self.at)?;
-        if serde_json::from_str::<f64>(number).is_err() {
+        // Only an exponent or many digits lead out of `f64`.
+        let small = number.len() <= FEW_DIGITS && !number.contains(['e', 'E']);
+        if !small && serde_json::from_str::<f64>(number).is_err() {
             return Err(Malformed);
         }
         Ok(number)
@@ -248,6 +260,7 @@ impl<'a> Reader<'a> {
         let mut run = self.at;
         let mut unescaped: Option<String> = None;
         loop {
+            self.skip_plain();
             match self.next().ok_or(Malformed)? {
                 b'"' => {
                     let tail = self.slice(run, self.at - 1)?;
@@ -266,6 +279,13 @@ impl<'a> Reader<'a> {
                 _ => {}
             }
         }
+    }
+
+    /// Past all that stands for itself in a string.
+    fn skip_plain(&mut self) {
+        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+        let special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0x00..=0x1F);
+        self.at += rest.iter().position(special).unwrap_or(rest.len());
     }
 
     fn escape(&mut self) -> Result<char, Malformed> {

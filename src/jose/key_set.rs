@@ -68,12 +68,20 @@ pub(crate) struct KeySet {
 
 /// The keys a token may have been signed with: one to four, all of the token's algorithm.
 #[derive(Clone, Debug)]
-pub(crate) struct Candidates(Vec<Arc<PublicKey>>);
+pub(crate) struct Candidates {
+    first: Arc<PublicKey>,
+    /// Almost always none: keys that share a `kid`.
+    more: Vec<Arc<PublicKey>>,
+}
 
 impl Candidates {
     /// The key that made `signature` over `message`, if one of these did.
     pub(crate) fn verify(&self, message: &[u8], signature: &[u8]) -> Option<&Arc<PublicKey>> {
-        self.0.iter().find(|key| key.verify(message, signature))
+        self.iter().find(|key| key.verify(message, signature))
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Arc<PublicKey>> {
+        std::iter::once(&self.first).chain(&self.more)
     }
 }
 
@@ -133,23 +141,25 @@ impl KeySet {
     /// single key fits (KEY-7).
     pub(crate) fn candidates(&self, kid: Option<&str>, algorithm: SigningAlgorithm) -> Found {
         let most = if kid.is_some() { MAX_CANDIDATES } else { 1 };
-        let mut keys = Vec::new();
-        for entry in self
+        let mut fitting = self
             .entries
             .iter()
             .filter(|entry| entry.key.algorithm() == algorithm)
-            .filter(|entry| kid.is_none() || entry.kid.as_deref() == kid)
-        {
-            if keys.len() == most {
+            .filter(|entry| kid.is_none() || entry.kid.as_deref() == kid);
+        let Some(first) = fitting.next() else {
+            return Found::Unknown;
+        };
+        let mut candidates = Candidates {
+            first: first.take(),
+            more: Vec::new(),
+        };
+        for (nth, entry) in fitting.enumerate() {
+            if nth + 1 == most {
                 return Found::Ambiguous;
             }
-            entry.mark_used();
-            keys.push(Arc::clone(&entry.key));
+            candidates.more.push(entry.take());
         }
-        if keys.is_empty() {
-            return Found::Unknown;
-        }
-        Found::Keys(Candidates(keys))
+        Found::Keys(candidates)
     }
 
     /// The `kid` (empty if it has none) of every key that tokens asked for and that `new` no
@@ -173,6 +183,12 @@ impl KeySet {
 }
 
 impl Entry {
+    /// The key, marked as used.
+    fn take(&self) -> Arc<PublicKey> {
+        self.mark_used();
+        Arc::clone(&self.key)
+    }
+
     /// Reads first: the cache line stays shared between cores once the mark is set.
     fn mark_used(&self) {
         if !self.used.load(Ordering::Relaxed) {

@@ -1,8 +1,16 @@
 //! Signatures. The only file that names `jsonwebtoken`.
 //!
+//! Its verifiers keep a key as bytes and read it again at every signature, a sixth of the work for
+//! RSA. With aws-lc-rs a key is therefore read once, when its set is, and `jsonwebtoken` says which
+//! material fits which algorithm; the pure Rust implementation verifies through `jsonwebtoken`.
+//!
 //! The process-wide provider of that crate is left alone: it panics when feature unification has
 //! turned both implementations on, and another crate may have installed one we never saw.
 
+#[cfg(feature = "aws-lc-rs")]
+use aws_lc_rs::signature::{
+    self, ParsedPublicKey, RsaParameters, RsaPublicKeyComponents, VerificationAlgorithm,
+};
 use jsonwebtoken::crypto::CryptoProvider;
 use jsonwebtoken::{Algorithm, DecodingKey, DecodingKeyKind};
 
@@ -54,6 +62,39 @@ const fn foreign(algorithm: SigningAlgorithm) -> Algorithm {
 pub(crate) struct PublicKey {
     algorithm: SigningAlgorithm,
     key: DecodingKey,
+    #[cfg(feature = "aws-lc-rs")]
+    parsed: ParsedPublicKey,
+}
+
+/// The same key, read for good. Only with the algorithm it is bound to.
+#[cfg(feature = "aws-lc-rs")]
+fn parsed(algorithm: SigningAlgorithm, key: &DecodingKey) -> Option<ParsedPublicKey> {
+    let curve: &'static dyn VerificationAlgorithm = match algorithm {
+        SigningAlgorithm::Rs256 => return parsed_rsa(&signature::RSA_PKCS1_2048_8192_SHA256, key),
+        SigningAlgorithm::Rs384 => return parsed_rsa(&signature::RSA_PKCS1_2048_8192_SHA384, key),
+        SigningAlgorithm::Rs512 => return parsed_rsa(&signature::RSA_PKCS1_2048_8192_SHA512, key),
+        SigningAlgorithm::Ps256 => return parsed_rsa(&signature::RSA_PSS_2048_8192_SHA256, key),
+        SigningAlgorithm::Ps384 => return parsed_rsa(&signature::RSA_PSS_2048_8192_SHA384, key),
+        SigningAlgorithm::Ps512 => return parsed_rsa(&signature::RSA_PSS_2048_8192_SHA512, key),
+        SigningAlgorithm::Es256 => &signature::ECDSA_P256_SHA256_FIXED,
+        SigningAlgorithm::Es384 => &signature::ECDSA_P384_SHA384_FIXED,
+        SigningAlgorithm::EdDsa => &signature::ED25519,
+    };
+    match key.kind() {
+        DecodingKeyKind::SecretOrDer(point) => ParsedPublicKey::new(curve, point).ok(),
+        DecodingKeyKind::RsaModulusExponent { .. } => None,
+    }
+}
+
+#[cfg(feature = "aws-lc-rs")]
+fn parsed_rsa(parameters: &'static RsaParameters, key: &DecodingKey) -> Option<ParsedPublicKey> {
+    match key.kind() {
+        DecodingKeyKind::RsaModulusExponent { n, e } => {
+            let components = RsaPublicKeyComponents { n, e };
+            components.to_parsed_public_key(parameters).ok()
+        }
+        DecodingKeyKind::SecretOrDer(_) => None,
+    }
 }
 
 impl PublicKey {
@@ -80,9 +121,13 @@ impl PublicKey {
     /// `None` if the implementation refuses the key outright. Not every one looks at this point;
     /// a bad key that gets past here verifies nothing.
     fn new(algorithm: SigningAlgorithm, key: DecodingKey) -> Option<Self> {
-        (provider().verifier_factory)(&foreign(algorithm), &key)
-            .is_ok()
-            .then_some(Self { algorithm, key })
+        (provider().verifier_factory)(&foreign(algorithm), &key).ok()?;
+        Some(Self {
+            algorithm,
+            #[cfg(feature = "aws-lc-rs")]
+            parsed: parsed(algorithm, &key)?,
+            key,
+        })
     }
 
     pub(crate) fn algorithm(&self) -> SigningAlgorithm {
@@ -90,6 +135,13 @@ impl PublicKey {
     }
 
     /// Whether `signature` (raw bytes, JWS form) is this key's over `message`.
+    #[cfg(feature = "aws-lc-rs")]
+    pub(crate) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
+        self.parsed.verify_sig(message, signature).is_ok()
+    }
+
+    /// Whether `signature` (raw bytes, JWS form) is this key's over `message`.
+    #[cfg(not(feature = "aws-lc-rs"))]
     pub(crate) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
         (provider().verifier_factory)(&foreign(self.algorithm), &self.key)
             .is_ok_and(|verifier| verifier.verify(message, &signature.to_vec()).is_ok())

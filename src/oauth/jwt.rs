@@ -119,13 +119,13 @@ fn examine(
             }
         };
     if candidates
-        .verify(compact.signed, &compact.signature)
+        .verify(compact.signed, compact.signature())
         .is_none()
     {
         return Err(Reason::BadSignature.into());
     }
     let name = issuer.name.clone();
-    let facts = unverified.verified(&issuer.config, name, compact.payload);
+    let facts = unverified.verified(&issuer.config, name, compact.into_payload());
     Ok(Outcome::Decided(facts.map(|(principal, organization)| {
         Verified {
             principal,

@@ -2,6 +2,7 @@
 
 mod answer;
 mod login;
+mod prepared;
 mod reason;
 mod table;
 
@@ -21,6 +22,7 @@ use crate::scope::ScopeSet;
 
 pub(crate) use answer::{Answer, ChallengeKind, GrpcCode};
 pub use login::Login;
+pub(crate) use prepared::{Prepared, PreparedAnswers};
 pub use reason::Reason;
 
 /// A refused request. Also put into the extensions of the answer, so that an outer layer can
@@ -142,6 +144,11 @@ impl Rejection {
 
     pub(crate) fn proven(&self) -> Option<&(Principal, OrganizationId, AuthMethod)> {
         self.more().proven.as_deref()
+    }
+
+    /// Whether a client hears of the reason and of nothing that belongs to this request.
+    fn says_only_why(&self) -> bool {
+        !self.forbidden && self.message.is_none() && self.more.is_none()
     }
 
     /// This refusal's row of the table.

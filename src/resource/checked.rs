@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::rejection::PreparedAnswers;
 use crate::scope::ScopeSet;
 
 /// A [`ProtectedResource`](crate::ProtectedResource) after every check, with what is derived from it. Cloning shares it.
@@ -23,6 +24,7 @@ pub(super) struct Derived {
     pub(super) baseline_scopes: ScopeSet,
     pub(super) origins: Vec<String>,
     pub(super) hosts: Option<Vec<String>>,
+    pub(super) answers: PreparedAnswers,
 }
 
 impl Resource {
@@ -86,6 +88,11 @@ impl Resource {
     #[must_use]
     pub fn allowed_hosts(&self) -> Option<&[String]> {
         self.0.hosts.as_deref()
+    }
+
+    /// Refusals here, as far as they are alike.
+    pub(crate) fn answers(&self) -> &PreparedAnswers {
+        &self.0.answers
     }
 
     /// Whether `audience`, one member of a token's `aud`, names this resource (JWT-11, JWT-12).

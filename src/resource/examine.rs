@@ -8,6 +8,7 @@ use super::ProtectedResource;
 use super::checked::{Derived, Resource};
 use crate::error::Problems;
 use crate::issuer::examine_url;
+use crate::rejection::PreparedAnswers;
 use crate::scope::ScopeSet;
 
 impl ProtectedResource {
@@ -36,6 +37,7 @@ impl ProtectedResource {
             baseline_scopes,
             origins,
             hosts: (!self.any_host).then_some(hosts),
+            answers: PreparedAnswers::new(),
         }))
     }
 

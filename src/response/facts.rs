@@ -90,8 +90,26 @@ fn new_request_id() -> String {
         LazyLock::new(|| [RandomState::new(), RandomState::new()]);
     static COUNTER: AtomicU64 = AtomicU64::new(0);
     let count = COUNTER.fetch_add(1, Ordering::Relaxed);
-    let [high, low] = KEYS.each_ref().map(|key| key.hash_one(count));
-    format!("{high:016x}{low:016x}")
+    let halves = KEYS.each_ref().map(|key| key.hash_one(count).to_be_bytes());
+    let mut id = vec![0; 32];
+    for (place, byte) in id
+        .as_chunks_mut::<2>()
+        .0
+        .iter_mut()
+        .zip(halves.as_flattened())
+    {
+        *place = [hex_digit(byte >> 4), hex_digit(byte & 15)];
+    }
+    // Digits are text.
+    String::from_utf8(id).unwrap_or_default()
+}
+
+const fn hex_digit(value: u8) -> u8 {
+    if value < 10 {
+        b'0' + value
+    } else {
+        b'a' + value - 10
+    }
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::facts::RequestFacts;
-use crate::rejection::{Answer, ChallengeKind, Login, Reason, Rejection};
+use crate::rejection::{Answer, ChallengeKind, Login, Prepared, Reason, Rejection};
 use crate::resource::Resource;
 use crate::scope::ScopeSet;
 use crate::wire::challenge::BearerChallenge;
@@ -40,13 +40,23 @@ pub(crate) fn render(
 ) -> Response<Bytes> {
     let answer = rejection.answer();
     let wait = retry_after(answer.status, rejection);
+    let prepare = || prepare(&answer, rejection, resource, wait);
+    let prepared = resource.answers().find(rejection, prepare);
     let mut response = if facts.grpc {
         grpc(&answer, rejection, wait)
     } else {
-        json(&answer, rejection, resource, facts, wait)
+        let body = match prepared {
+            Some(prepared) => prepared.body_to(&facts.request_id),
+            None => body(&answer, rejection, resource, &facts.request_id, wait),
+        };
+        json(answer.status, body, facts.head)
     };
     let headers = response.headers_mut();
-    if let Some(challenge) = challenge(&answer, rejection, resource) {
+    let challenge = match prepared {
+        Some(prepared) => prepared.challenge.clone(),
+        None => challenge(&answer, rejection, resource),
+    };
+    if let Some(challenge) = challenge {
         headers.insert(WWW_AUTHENTICATE, challenge);
     }
     // After Bearer: MCP clients read the first line only (AUTH-3).
@@ -120,13 +130,41 @@ struct Refusal<'a> {
     details: &'a Map<String, Value>,
 }
 
-fn json(
+/// What comes before the request id in every body.
+const BEFORE_ID: &str = "\"request_id\":\"";
+
+/// The answer to a rejection that says only why, but for the request id. `None` if a body is not made
+/// as expected; then each is made from scratch.
+fn prepare(
     answer: &Answer,
     rejection: &Rejection,
     resource: &Resource,
-    facts: &RequestFacts,
     wait: Option<u64>,
-) -> Response<Bytes> {
+) -> Option<Prepared> {
+    let whole = String::from_utf8(body(answer, rejection, resource, "", wait)).ok()?;
+    let id = whole.find(BEFORE_ID)? + BEFORE_ID.len();
+    let (before, after) = whole.split_at_checked(id)?;
+    Some(Prepared {
+        challenge: challenge(answer, rejection, resource),
+        body: (before.into(), after.into()),
+    })
+}
+
+impl Prepared {
+    /// The id needs no escapes in JSON.
+    fn body_to(&self, request_id: &str) -> Vec<u8> {
+        let (before, after) = &self.body;
+        [before, request_id, after].concat().into_bytes()
+    }
+}
+
+fn body(
+    answer: &Answer,
+    rejection: &Rejection,
+    resource: &Resource,
+    request_id: &str,
+    wait: Option<u64>,
+) -> Vec<u8> {
     let no_credential = answer.challenge == ChallengeKind::Plain;
     // Whoever sent a wrong API token has chosen a method already.
     let unasked = no_credential && answer.error == "authentication_required";
@@ -134,7 +172,7 @@ fn json(
     let refusal = Refusal {
         error: answer.error,
         message: rejection.message(),
-        request_id: &facts.request_id,
+        request_id,
         resource_metadata: no_credential.then(|| resource.metadata_url()),
         allowed_methods: (unasked && !rejection.details().contains_key("allowed_methods"))
             .then_some(["oauth2"]),
@@ -148,12 +186,15 @@ fn json(
         Reason::MalformedMessage | Reason::HeaderMismatch => rpc_error(rejection, &refusal),
         _ => serde_json::to_vec(&refusal),
     };
-    let body = body.unwrap_or_default();
+    body.unwrap_or_default()
+}
+
+fn json(status: StatusCode, body: Vec<u8>, head: bool) -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
-    *response.status_mut() = answer.status;
+    *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if facts.head {
+    if head {
         headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
     } else {
         // Its length is left to the server: an outer layer may put another body here.

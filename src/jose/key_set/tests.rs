@@ -47,7 +47,7 @@ fn parse(keys: &Value) -> Result<ParsedKeys, BackendError> {
 
 fn found(keys: &KeySet, kid: Option<&str>, algorithm: SigningAlgorithm) -> usize {
     match keys.candidates(kid, algorithm) {
-        Found::Keys(candidates) => candidates.0.len(),
+        Found::Keys(candidates) => candidates.iter().count(),
         Found::Unknown => 0,
         Found::Ambiguous => usize::MAX,
     }

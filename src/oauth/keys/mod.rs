@@ -370,9 +370,9 @@ impl KeySource {
         let (wait, runtime) = {
             let mut attempts = self.attempts();
             // Subscribed under the lock: the end of a running attempt cannot slip in between.
-            let wait = FetchWait(self.ended.subscribe());
+            let wait = || FetchWait(self.ended.subscribe());
             if attempts.running_since().is_some() {
-                return Ok(wait);
+                return Ok(wait());
             }
             // Under the lock, so that one cold start is one fetch however late a caller comes (R13).
             let is_overtaken = !self.is_newest(seen);
@@ -381,7 +381,7 @@ impl KeySource {
             }
             let runtime = Handle::try_current().map_err(|_| NotStarted::NoRuntime)?;
             attempts.begin(now);
-            (wait, runtime)
+            (wait(), runtime)
         };
         // Outside the lock: a runtime that is shutting down drops the task at once, and ending the
         // attempt takes the lock.

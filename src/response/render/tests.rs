@@ -254,3 +254,37 @@ proptest! {
         }
     }
 }
+
+/// Whatever was prepared says what would be said without, to everybody and every time.
+#[test]
+fn prepared_answers_are_those_made_from_scratch() {
+    let resource = resource();
+    let basic = HeaderValue::from_static("Basic realm=\"r\", charset=\"UTF-8\"");
+    let all = |rejection: &Rejection| {
+        let ask = |(id, grpc, head): (&str, bool, bool)| {
+            let facts = RequestFacts {
+                request_id: id.to_owned(),
+                grpc,
+                head,
+            };
+            let response = render(rejection, &resource, Some(&basic), &facts);
+            let (parts, body) = response.into_parts();
+            (parts.status, parts.headers, body)
+        };
+        [
+            ("r1", false, false),
+            ("another.id_2", false, true),
+            ("third", false, false),
+            ("r1", true, false),
+        ]
+        .map(ask)
+    };
+    for reason in Reason::ALL {
+        let plain = Rejection::new(*reason);
+        // A message of its own, if the same: this one is made anew.
+        let scratch = plain.clone().with_message(plain.message().to_owned());
+        assert_eq!(all(&plain), all(&scratch), "{reason}");
+        let forbidding = plain.clone().forbidding();
+        assert_eq!(all(&forbidding)[0].0, 403, "{reason}");
+    }
+}

@@ -79,15 +79,12 @@ impl Inner {
 
     /// The refusal that says which credentials are taken here.
     fn ask(&self, reason: Reason) -> Rejection {
-        let rejection = Rejection::new(reason);
         if self.tokens().is_none() {
-            return rejection;
+            return Rejection::new(reason);
         }
-        rejection
-            .with_detail("allowed_methods", every_method())
-            .with_message(
-                "Send an OAuth 2.1 access token, or an API token if your organization allows it.",
-            )
+        let asks = self.asks.get_or_init(|| asking().map(Rejection::standing));
+        let asking = asks.iter().find(|ask| ask.reason() == reason);
+        asking.cloned().unwrap_or_else(|| Rejection::new(reason))
     }
 
     /// Decides, or says what is missing. Pure but for the caches it reads.
@@ -253,6 +250,17 @@ impl Inner {
             .map(Some)
             .map_err(|denial| refusal(&denial, self.shared.disabled_is_forbidden).into())
     }
+}
+
+/// The refusals of those who have yet to say who they are, where there are API tokens.
+fn asking() -> [Rejection; 2] {
+    [Reason::MissingCredential, Reason::UnsupportedScheme].map(|reason| {
+        Rejection::new(reason)
+            .with_detail("allowed_methods", every_method())
+            .with_message(
+                "Send an OAuth 2.1 access token, or an API token if your organization allows it.",
+            )
+    })
 }
 
 /// What this server takes, whatever organizations allow.

@@ -22,8 +22,8 @@ use std::fmt;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -94,6 +94,7 @@ struct Inner {
     known_scopes: ScopeSet,
     operations: Option<Arc<Operations>>,
     challenge_scopes: ChallengeScopes,
+    asks: OnceLock<[Rejection; 2]>,
     shared: Arc<Shared>,
 }
 
@@ -192,6 +193,7 @@ impl Authenticator {
             mount: self.0.shared.mounts.fetch_add(1, Ordering::Relaxed),
             operations: operations.map(Arc::new),
             challenge_scopes: self.0.challenge_scopes.clone(),
+            asks: OnceLock::new(),
             shared: self.0.shared.clone(),
         })))
     }

@@ -102,6 +102,9 @@ impl Inner {
                 .and_then(|mirrored| Some(operations.rules.scopes_of(mirrored.operation()?)))
                 .unwrap_or_default(),
         };
+        if more.is_empty() {
+            return rejection; // which asks for the baseline
+        }
         rejection.with_challenge_scopes(self.resource.baseline_scopes().union(&more))
     }
 }

@@ -33,7 +33,7 @@ pub struct Rejection {
     forbidden: bool,
     message: Option<Cow<'static, str>>,
     note: Option<Cow<'static, str>>,
-    more: Option<Box<More>>,
+    more: Option<Arc<More>>,
 }
 
 /// What most refusals have nothing of.
@@ -48,6 +48,8 @@ struct More {
     proven: Option<Arc<(Principal, OrganizationId, AuthMethod)>>,
     details: Map<String, Value>,
     message_id: Option<Box<str>>,
+    /// The same for every request that is refused for this reason, message included.
+    standing: bool,
 }
 
 static NOTHING: LazyLock<More> = LazyLock::new(More::default);
@@ -68,7 +70,16 @@ impl Rejection {
     }
 
     fn more_mut(&mut self) -> &mut More {
-        self.more.get_or_insert_default()
+        let more = Arc::make_mut(self.more.get_or_insert_default());
+        more.standing = false;
+        more
+    }
+
+    /// Says that a server refuses every request with this reason by a clone of this, until it is
+    /// changed: such an answer is made once.
+    pub(crate) fn standing(mut self) -> Self {
+        self.more_mut().standing = true;
+        self
     }
 
     /// A detail for the operator, such as the name of the claim. Never a claim's value.
@@ -80,6 +91,9 @@ impl Rejection {
     /// Replaces the table's message for the client.
     pub(crate) fn with_message(mut self, message: impl Into<Cow<'static, str>>) -> Self {
         self.message = Some(message.into());
+        if self.more().standing {
+            self.more_mut();
+        }
         self
     }
 
@@ -146,9 +160,14 @@ impl Rejection {
         self.more().proven.as_deref()
     }
 
-    /// Whether a client hears of the reason and of nothing that belongs to this request.
-    fn says_only_why(&self) -> bool {
-        !self.forbidden && self.message.is_none() && self.more.is_none()
+    /// Whether a client hears nothing that belongs to this request, and which of two answers: that of
+    /// the reason alone, or the standing one of this server.
+    fn general(&self) -> Option<bool> {
+        match &self.more {
+            _ if self.forbidden => None,
+            None => self.message.is_none().then_some(false),
+            Some(more) => more.standing.then_some(true),
+        }
     }
 
     /// This refusal's row of the table.
@@ -180,7 +199,7 @@ impl Rejection {
             message: Some(
                 format!("This request needs {required}; the {credential} lacks {missing}").into(),
             ),
-            more: Some(Box::new(More {
+            more: Some(Arc::new(More {
                 required: required.clone(),
                 missing,
                 ..More::default()

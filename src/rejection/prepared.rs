@@ -16,25 +16,36 @@ pub(crate) struct Prepared {
 
 /// The answers of one resource, by their reason; each made when it is first needed.
 #[derive(Debug)]
-pub(crate) struct PreparedAnswers(Box<[OnceLock<Option<Prepared>>]>);
+pub(crate) struct PreparedAnswers {
+    plain: Made,
+    /// Those of rejections that stand for every request of this server.
+    standing: Made,
+}
+
+type Made = Box<[OnceLock<Option<Prepared>>]>;
 
 impl PreparedAnswers {
     pub(crate) fn new() -> Self {
-        Self(Reason::ALL.iter().map(|_| OnceLock::new()).collect())
+        let made = || Reason::ALL.iter().map(|_| OnceLock::new()).collect();
+        Self {
+            plain: made(),
+            standing: made(),
+        }
     }
 
-    /// The answer to `rejection`, made by `prepare` unless it was before. `None` if there is more to
-    /// say than the reason.
+    /// The answer to `rejection`, made by `prepare` unless it was before. `None` if there is something
+    /// to say that belongs to this request.
     pub(crate) fn find(
         &self,
         rejection: &Rejection,
         prepare: impl FnOnce() -> Option<Prepared>,
     ) -> Option<&Prepared> {
-        if !rejection.says_only_why() {
-            return None;
-        }
+        let made = match rejection.general()? {
+            true => &self.standing,
+            false => &self.plain,
+        };
         let reason = rejection.reason();
         let place = Reason::ALL.iter().position(|known| *known == reason)?;
-        self.0.get(place)?.get_or_init(prepare).as_ref()
+        made.get(place)?.get_or_init(prepare).as_ref()
     }
 }

@@ -1,7 +1,7 @@
 //! From settings that were found good to an [`Authenticator`].
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock};
 
 use super::AuthenticatorBuilder;
 use super::examine::Examined;
@@ -71,6 +71,7 @@ pub(super) fn assemble(builder: AuthenticatorBuilder, examined: Examined) -> Aut
         known_scopes,
         operations,
         challenge_scopes: builder.messages.challenge_scopes,
+        asks: OnceLock::new(),
         mount: 0,
         shared: Arc::new(shared),
     }))

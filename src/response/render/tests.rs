@@ -286,5 +286,18 @@ fn prepared_answers_are_those_made_from_scratch() {
         assert_eq!(all(&plain), all(&scratch), "{reason}");
         let forbidding = plain.clone().forbidding();
         assert_eq!(all(&forbidding)[0].0, 403, "{reason}");
+        let worded = plain.with_detail("allowed_methods", vec!["oauth2", "api_token"]);
+        let worded = worded.with_message("Send what is taken here.");
+        let standing = worded.clone().standing();
+        assert_eq!(all(&standing), all(&worded), "{reason}");
+        // What is changed after that belongs to one request.
+        let changed = |rejection: Rejection| all(&rejection.with_detail("rule", "r"));
+        assert_eq!(
+            changed(standing.clone()),
+            changed(worded.clone()),
+            "{reason}"
+        );
+        let changed = |rejection: Rejection| all(&rejection.with_message("Another."));
+        assert_eq!(changed(standing), changed(worded), "{reason}");
     }
 }

@@ -1,0 +1,193 @@
+// The official TypeScript SDKs: `@modelcontextprotocol/client` (2) and `@modelcontextprotocol/sdk` (1).
+//
+// The SDK finds, registers, asks for the login page and fetches tokens. Its user opens the page,
+// hands back the redirect, and makes the call again.
+
+import assert from 'node:assert/strict';
+import { answered, apiTokens, basic, bearer, control, given, main, pause, visit } from './common.mjs';
+
+const two = given.package === '@modelcontextprotocol/client';
+const { Client, StreamableHTTPClientTransport, UnauthorizedError } = two
+  ? await import('@modelcontextprotocol/client')
+  : {
+    ...await import('@modelcontextprotocol/sdk/client/index.js'),
+    ...await import('@modelcontextprotocol/sdk/client/streamableHttp.js'),
+    ...await import('@modelcontextprotocol/sdk/client/auth.js'),
+  };
+
+const CALLBACK = 'http://127.0.0.1:3030/callback'; // nobody listens there
+
+/** One program that uses the SDK. */
+class App {
+  constructor({ url = given.mcp, headers, oauth = true, refresh = true } = {}) {
+    Object.assign(this, { url, headers, logins: 0 });
+    const app = this;
+    const grants = refresh ? ['authorization_code', 'refresh_token'] : ['authorization_code'];
+    this.provider = oauth ? {
+      redirectUrl: CALLBACK,
+      clientMetadata: {
+        client_name: 'real', redirect_uris: [CALLBACK], grant_types: grants, token_endpoint_auth_method: 'none',
+      },
+      state: () => 'a-state',
+      clientInformation: () => app.registered,
+      saveClientInformation: (registered) => { app.registered = registered; },
+      tokens: () => app.tokens,
+      saveTokens: (tokens) => { app.tokens = tokens; },
+      saveCodeVerifier: (verifier) => { app.verifier = verifier; },
+      codeVerifier: () => app.verifier,
+      invalidateCredentials: (what) => {
+        if (what === 'all' || what === 'client') app.registered = undefined;
+        if (what === 'all' || what === 'tokens') app.tokens = undefined;
+      },
+      redirectToAuthorization: (page) => { app.page = page; },
+    } : undefined;
+  }
+
+  async open() {
+    this.progress = [];
+    this.transport = new StreamableHTTPClientTransport(new URL(this.url), {
+      authProvider: this.provider,
+      requestInit: this.headers ? { headers: this.headers } : undefined,
+    });
+    const options = two && given.protocol === '2026-07-28'
+      ? { versionNegotiation: { mode: { pin: '2026-07-28' } } } : {};
+    this.client = new Client({ name: 'real', version: '1' }, options);
+    await this.client.connect(this.transport);
+  }
+
+  /** The part of the program around the SDK. */
+  async logIn() {
+    this.logins += 1;
+    const back = await visit(this.page);
+    assert.equal(back.searchParams.get('state'), 'a-state', String(back));
+    assert.ok(back.searchParams.get('code'), String(back));
+    await this.transport.finishAuth(two ? back.searchParams : back.searchParams.get('code'));
+  }
+
+  async connect() {
+    try {
+      await this.open();
+    } catch (error) {
+      if (!(error instanceof UnauthorizedError)) throw error;
+      await this.logIn();
+      await this.open();
+    }
+  }
+
+  /** Calls a tool, and once more after a login if one was asked for. */
+  async call(name, args = {}, options = undefined) {
+    const once = () => this.client.callTool({ name, arguments: args }, ...(two ? [options] : [undefined, options]));
+    let result;
+    try {
+      result = await once();
+    } catch (error) {
+      if (!(error instanceof UnauthorizedError)) throw error;
+      await this.logIn();
+      result = await once();
+    }
+    assert.ok(!result.isError, JSON.stringify(result));
+    return result.structuredContent;
+  }
+}
+
+const seen = (lines) => lines.filter((line) => line.path === '/mcp').map((line) => `${line.method} ${line.schemes} ${line.status}`);
+const kinds = (events, kind) => events.filter((event) => event.kind === kind);
+
+await main({
+  async login() {
+    const app = new App();
+    await app.connect();
+    const who = await app.call('whoami');
+    assert.deepEqual([who.user, who.organization, who.scopes, who.method], ['alice', 'acme', ['read:issues'], 'oauth']);
+    const { events } = await control();
+    assert.equal(kinds(events, 'registered').length, 1);
+    assert.deepEqual(kinds(events, 'granted').map((event) => event.grant), ['authorization_code']);
+    const log = await answered();
+    if (given.protocol) {
+      const versions = new Set(log.filter((line) => line.status < 300).flatMap((line) => line.version));
+      assert.ok(versions.has(given.protocol), [...versions].join());
+    }
+    return seen(log).join(', ');
+  },
+
+  async step_up() {
+    const app = new App();
+    await app.connect();
+    assert.deepEqual((await app.call('whoami')).scopes, ['read:issues']);
+    const created = await app.call('createIssue', { title: 'stepped up' });
+    assert.equal(created.title, 'stepped up');
+    assert.deepEqual((await app.call('whoami')).scopes, ['read:issues', 'write:issues']);
+    assert.equal(app.logins, 2);
+    return 'logged in twice, by the same registration';
+  },
+
+  async all_scopes_at_once() {
+    const app = new App({ url: given.mcp_everything });
+    await app.connect();
+    await app.call('createIssue', { title: 'at once' });
+    assert.equal(app.logins, 1);
+    return 'one login';
+  },
+
+  async refresh() {
+    await control({ seconds: 2 });
+    const app = new App();
+    await app.connect();
+    await app.call('whoami');
+    await control();
+    await pause(2100);
+    assert.equal((await app.call('whoami')).user, 'alice');
+    assert.equal(app.logins, 1);
+    const { events } = await control();
+    assert.ok(kinds(events, 'granted').every((event) => event.grant === 'refresh_token'), JSON.stringify(events));
+    return seen(await answered()).slice(-2).join(', ');
+  },
+
+  async login_again() {
+    await control({ seconds: 2 });
+    const app = new App({ refresh: false });
+    await app.connect();
+    await app.call('whoami');
+    assert.equal(app.tokens.refresh_token, undefined);
+    await pause(2100);
+    assert.equal((await app.call('whoami')).user, 'alice');
+    assert.equal(app.logins, 2);
+    return 'logged in twice';
+  },
+
+  async api_token() {
+    const app = new App({ headers: { Authorization: basic() }, oauth: false });
+    await app.connect();
+    const who = await app.call('whoami');
+    assert.deepEqual([who.user, who.method], ['alice', 'api_token']);
+    return who.method;
+  },
+
+  async api_key() {
+    const app = new App({ headers: { Authorization: bearer() }, oauth: false });
+    await app.connect();
+    const who = await app.call('whoami');
+    assert.deepEqual([who.user, who.organization], ['build-bot', 'acme']);
+    return who.method;
+  },
+
+  async stream() {
+    const app = new App();
+    await app.connect();
+    const steps = [];
+    const result = await app.call('watch', {}, { onprogress: (progress) => steps.push(progress.progress) });
+    assert.deepEqual([steps, result.steps], [[1, 2, 3], 3]);
+    return 'three events before the result';
+  },
+
+  async switched_off() {
+    const app = new App({ headers: { Authorization: basic() } });
+    await app.connect();
+    assert.equal((await app.call('whoami')).method, 'api_token');
+    assert.equal(app.logins, 0);
+    await apiTokens('off');
+    const who = await app.call('whoami');
+    assert.deepEqual([who.user, who.method, app.logins], ['alice', 'oauth', 1]);
+    return seen(await answered()).join(', ');
+  },
+});

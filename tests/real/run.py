@@ -21,7 +21,7 @@ HERE = ROOT / "target" / "real"
 SECONDS = 60  # for one cell
 
 FLOWS = [
-    "login", "step_up", "all_scopes_at_once", "refresh", "login_again", "api_token", "api_key", "stream",
+    "login", "step_up", "step_up_strict", "step_up_with_refresh_token", "all_scopes_at_once", "refresh", "login_again", "api_token", "api_key", "stream",
     "switched_off",
 ]
 ISSUER_FLOWS = [
@@ -115,7 +115,10 @@ def post(url, body=b""):
         return answer.read()
 
 
-USUAL = {"alg": "RS256", "format": "jwt", "seconds": 3600, "registeredScope": "kept", "registration": True}
+USUAL = {
+    "alg": "RS256", "format": "jwt", "seconds": 3600, "registeredScope": "kept", "registration": True,
+    "refreshTokens": "offline_access",
+}
 
 
 def cell(client, flow, parts, given):
@@ -159,7 +162,7 @@ def start(processes, parts):
 def show(result):
     mark = "ok" if result["ok"] else "client" if result.get("limit") else "FAILED"
     text = result.get("limit") or result.get("error") or result.get("note") or ""
-    print(f"{result['client']:22} {result['flow']:20} {result['seconds']:5} s  {mark:6}  {str(text)[:400]}", flush=True)
+    print(f"{result['client']:22} {result['flow']:26} {result['seconds']:5} s  {mark:6}  {str(text)[:400]}", flush=True)
 
 
 def versions(parts, clients):

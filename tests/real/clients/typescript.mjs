@@ -4,7 +4,7 @@
 // hands back the redirect, and makes the call again.
 
 import assert from 'node:assert/strict';
-import { answered, apiTokens, basic, bearer, control, given, main, pause, visit } from './common.mjs';
+import { answered, apiTokens, basic, bearer, ClientLimit, control, given, main, pause, visit } from './common.mjs';
 
 const two = given.package === '@modelcontextprotocol/client';
 const { Client, StreamableHTTPClientTransport, UnauthorizedError } = two
@@ -17,10 +17,13 @@ const { Client, StreamableHTTPClientTransport, UnauthorizedError } = two
 
 const CALLBACK = 'http://127.0.0.1:3030/callback'; // nobody listens there
 
+/** The authorization server sent the person back without a code. */
+class LoginRefused extends Error {}
+
 /** One program that uses the SDK. */
 class App {
-  constructor({ url = given.mcp, headers, oauth = true, refresh = true } = {}) {
-    Object.assign(this, { url, headers, logins: 0 });
+  constructor({ url = given.mcp, headers, fetch, oauth = true, refresh = true } = {}) {
+    Object.assign(this, { url, headers, fetch, logins: 0 });
     const app = this;
     const grants = refresh ? ['authorization_code', 'refresh_token'] : ['authorization_code'];
     this.provider = oauth ? {
@@ -48,6 +51,7 @@ class App {
     this.transport = new StreamableHTTPClientTransport(new URL(this.url), {
       authProvider: this.provider,
       requestInit: this.headers ? { headers: this.headers } : undefined,
+      fetch: this.fetch,
     });
     const options = two && given.protocol === '2026-07-28'
       ? { versionNegotiation: { mode: { pin: '2026-07-28' } } } : {};
@@ -60,7 +64,8 @@ class App {
     this.logins += 1;
     const back = await visit(this.page);
     assert.equal(back.searchParams.get('state'), 'a-state', String(back));
-    assert.ok(back.searchParams.get('code'), String(back));
+    const refused = back.searchParams.get('error');
+    if (refused) throw new LoginRefused(`${refused}: ${back.searchParams.get('error_description')}`);
     await this.transport.finishAuth(two ? back.searchParams : back.searchParams.get('code'));
   }
 
@@ -93,12 +98,39 @@ class App {
 const seen = (lines) => lines.filter((line) => line.path === '/mcp').map((line) => `${line.method} ${line.schemes} ${line.status}`);
 const kinds = (events, kind) => events.filter((event) => event.kind === kind);
 
+async function stepUp(app) {
+  await app.connect();
+  assert.deepEqual((await app.call('whoami')).scopes, ['read:issues']);
+  const created = await app.call('createIssue', { title: 'stepped up' });
+  assert.equal(created.title, 'stepped up');
+  assert.deepEqual((await app.call('whoami')).scopes, ['read:issues', 'write:issues']);
+  assert.equal(app.logins, 2);
+  const { events } = await control();
+  assert.equal(kinds(events, 'registered').length, 1);
+  return 'logged in twice, by the same registration';
+}
+
+/** One token expires, and the SDK gets another without a person. */
+async function expire() {
+  const app = new App();
+  await app.connect();
+  await app.call('whoami');
+  if (!app.tokens.refresh_token) return false;
+  await control();
+  await pause(2100);
+  assert.equal((await app.call('whoami')).user, 'alice');
+  assert.equal(app.logins, 1);
+  const { events } = await control();
+  assert.ok(kinds(events, 'granted').every((event) => event.grant === 'refresh_token'), JSON.stringify(events));
+  return true;
+}
+
 await main({
   async login() {
     const app = new App();
     await app.connect();
     const who = await app.call('whoami');
-    assert.deepEqual([who.user, who.organization, who.scopes, who.method], ['alice', 'acme', ['read:issues'], 'oauth']);
+    assert.deepEqual([who.user, who.organization, who.scopes, who.method], ['alice', 'acme', ['read:issues'], 'oauth2']);
     const { events } = await control();
     assert.equal(kinds(events, 'registered').length, 1);
     assert.deepEqual(kinds(events, 'granted').map((event) => event.grant), ['authorization_code']);
@@ -111,14 +143,26 @@ await main({
   },
 
   async step_up() {
+    await control({ registeredScope: 'dropped' });
+    return stepUp(new App());
+  },
+
+  async step_up_strict() {
     const app = new App();
-    await app.connect();
-    assert.deepEqual((await app.call('whoami')).scopes, ['read:issues']);
-    const created = await app.call('createIssue', { title: 'stepped up' });
-    assert.equal(created.title, 'stepped up');
-    assert.deepEqual((await app.call('whoami')).scopes, ['read:issues', 'write:issues']);
-    assert.equal(app.logins, 2);
-    return 'logged in twice, by the same registration';
+    await assert.rejects(stepUp(app), (error) => error instanceof LoginRefused && error.message.startsWith('invalid_scope'));
+    const { events } = await control();
+    const [registered] = kinds(events, 'registered');
+    assert.ok(!registered.scope.includes('write:issues'), JSON.stringify(registered));
+    throw new ClientLimit(`registers itself with the scopes of the first challenge ("${registered.scope}") and may not ask for more`);
+  },
+
+  async step_up_with_refresh_token() {
+    await control({ registeredScope: 'dropped', refreshTokens: 'always' });
+    const app = new App();
+    if (two) return stepUp(app);
+    await assert.rejects(stepUp(app), /403 after trying upscoping/);
+    assert.ok(app.tokens.refresh_token);
+    throw new ClientLimit('answers the 403 by a refresh, which brings the same scopes, and gives up: "Server returned 403 after trying upscoping"');
   },
 
   async all_scopes_at_once() {
@@ -131,16 +175,12 @@ await main({
 
   async refresh() {
     await control({ seconds: 2 });
-    const app = new App();
-    await app.connect();
-    await app.call('whoami');
-    await control();
-    await pause(2100);
-    assert.equal((await app.call('whoami')).user, 'alice');
-    assert.equal(app.logins, 1);
-    const { events } = await control();
-    assert.ok(kinds(events, 'granted').every((event) => event.grant === 'refresh_token'), JSON.stringify(events));
-    return seen(await answered()).slice(-2).join(', ');
+    const offline = await expire();
+    assert.equal(offline, two, 'version 2 asks for offline_access, version 1 does not');
+    if (offline) return 'asks for offline_access by itself';
+    await control({ refreshTokens: 'always' });
+    assert.ok(await expire());
+    return 'does not ask for offline_access: only where refresh tokens come without it';
   },
 
   async login_again() {
@@ -181,13 +221,27 @@ await main({
   },
 
   async switched_off() {
-    const app = new App({ headers: { Authorization: basic() } });
+    // As one would write it first.
+    const plain = new App({ headers: { Authorization: basic() } });
+    await plain.connect();
+    assert.equal((await plain.call('whoami')).method, 'api_token');
+    await apiTokens('off');
+    await assert.rejects(plain.call('whoami'), /client_id mismatch/, 'the header went to the token endpoint, too');
+    await apiTokens('on');
+
+    // The API token for the MCP server only, and only until there is another.
+    const own = (input, init) => {
+      const headers = new Headers(init?.headers);
+      if (String(input) === given.mcp && !headers.has('authorization')) headers.set('authorization', basic());
+      return fetch(input, { ...init, headers });
+    };
+    const app = new App({ fetch: own });
     await app.connect();
     assert.equal((await app.call('whoami')).method, 'api_token');
     assert.equal(app.logins, 0);
     await apiTokens('off');
     const who = await app.call('whoami');
-    assert.deepEqual([who.user, who.method, app.logins], ['alice', 'oauth', 1]);
-    return seen(await answered()).join(', ');
+    assert.deepEqual([who.user, who.method, app.logins], ['alice', 'oauth2', 1]);
+    return 'with the header set by `fetch` for the MCP server only: one of `requestInit` is sent to the token endpoint, too, which refuses it';
   },
 });

@@ -19,6 +19,7 @@ const wish = {
   seconds: 3600, // how long an access token lives
   registeredScope: 'kept', // 'dropped': a client may ask for more than it registered with
   registration: true, // dynamic registration
+  refreshTokens: 'offline_access', // 'always': whoever may have one gets one, also without that scope
 };
 const events = []; // what happened, for reasons and counts
 const documents = new Map(); // client metadata documents by their URL
@@ -102,6 +103,9 @@ function configuration() {
     cookies: { keys: ['only for tests'] },
     findAccount: (_ctx, id) => (ACCOUNTS[id] ? { accountId: id, claims: () => ({ sub: id }) } : undefined),
     extraTokenClaims: (_ctx, token) => ({ org_id: ACCOUNTS[token.accountId] ?? 'acme' }),
+    issueRefreshToken: (_ctx, client, source) => client.grantTypeAllowed('refresh_token')
+      && (wish.refreshTokens === 'always' || source.scopes.has('offline_access')),
+    expiresWithSession: () => false,
     pkce: { required: () => true },
     interactions: { url: (_ctx, interaction) => `/interaction/${interaction.uid}` },
     features: {

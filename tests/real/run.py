@@ -90,7 +90,7 @@ def arguments():
 
 def prepare(clients):
     """Installs what these clients need; the parts there are, and what is left out for which reason."""
-    parts, left_out = {"examples": install.cargo(ROOT, "real_server")}, {}
+    parts, left_out = {"examples": install.cargo(ROOT, "real_server", "real_rmcp")}, {}
     try:
         parts["node"] = install.npm(SOURCES, HERE / "npm")
         # Copied, because Node looks for packages above the real place of a script.

@@ -19,7 +19,7 @@ const wish = {
   seconds: 3600, // how long an access token lives
   registeredScope: 'kept', // 'dropped': a client may ask for more than it registered with
   registration: true, // dynamic registration
-  refreshTokens: 'offline_access', // 'always': whoever may have one gets one, also without that scope
+  refreshTokens: 'offline_access', // 'always': whoever may have one gets one, also without that scope; 'never'
 };
 const events = []; // what happened, for reasons and counts
 const documents = new Map(); // client metadata documents by their URL
@@ -104,6 +104,7 @@ function configuration() {
     findAccount: (_ctx, id) => (ACCOUNTS[id] ? { accountId: id, claims: () => ({ sub: id }) } : undefined),
     extraTokenClaims: (_ctx, token) => ({ org_id: ACCOUNTS[token.accountId] ?? 'acme' }),
     issueRefreshToken: (_ctx, client, source) => client.grantTypeAllowed('refresh_token')
+      && wish.refreshTokens !== 'never'
       && (wish.refreshTokens === 'always' || source.scopes.has('offline_access')),
     expiresWithSession: () => false,
     pkce: { required: () => true },

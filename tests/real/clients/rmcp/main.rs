@@ -47,7 +47,10 @@ async fn main() -> ExitCode {
     let (result, code) = match outcome {
         Ok(Said::Done(note)) => (json!({"ok": true, "note": note}), ExitCode::SUCCESS),
         Ok(Said::Limit(limit)) => (json!({"ok": false, "limit": limit}), ExitCode::SUCCESS),
-        Err(error) => (json!({"ok": false, "error": chain(&*error)}), ExitCode::FAILURE),
+        Err(error) => (
+            json!({"ok": false, "error": chain(&*error)}),
+            ExitCode::FAILURE,
+        ),
     };
     println!("{result}");
     code
@@ -85,16 +88,26 @@ async fn login(given: &Given) -> Outcome {
     app.connect().await?;
     let who = app.call("whoami", json!({})).await?;
     let found = (&who["user"], &who["organization"], &who["method"]);
-    check(found == (&json!("alice"), &json!("acme"), &json!("oauth2")), &who)?;
+    check(
+        found == (&json!("alice"), &json!("acme"), &json!("oauth2")),
+        &who,
+    )?;
     check(who["scopes"] == json!(["read:issues"]), &who)?;
     let events = given.events().await?;
     let registered = kinds(&events, "registered").count();
-    let grants: Vec<_> = kinds(&events, "granted").map(|event| &event["grant"]).collect();
-    check((registered, &*grants) == (1, &[&json!("authorization_code")]), &events)?;
+    let grants: Vec<_> = kinds(&events, "granted")
+        .map(|event| &event["grant"])
+        .collect();
+    check(
+        (registered, &*grants) == (1, &[&json!("authorization_code")]),
+        &events,
+    )?;
     let log = given.log().await?;
     let versions: Vec<_> = log.iter().map(|line| &line["version"]).collect();
     check(versions.contains(&&json!([given.protocol])), &versions)?;
-    let said = log.iter().map(|line| format!("{} {} {}", line["method"], line["path"], line["status"]));
+    let said = log
+        .iter()
+        .map(|line| format!("{} {} {}", line["method"], line["path"], line["status"]));
     done(said.collect::<Vec<_>>().join(", ").replace('"', ""))
 }
 
@@ -114,9 +127,15 @@ async fn step_up_now(given: &Given) -> Outcome {
     };
     let required = app::required_scope(&*error).ok_or_else(|| chain(&*error))?;
     app.step_up(&required).await?;
-    check(app.call("createIssue", title.clone()).await? == title, "created")?;
+    check(
+        app.call("createIssue", title.clone()).await? == title,
+        "created",
+    )?;
     let who = app.call("whoami", json!({})).await?;
-    check(who["scopes"] == json!(["read:issues", "write:issues"]), &who)?;
+    check(
+        who["scopes"] == json!(["read:issues", "write:issues"]),
+        &who,
+    )?;
     let events = given.events().await?;
     check(kinds(&events, "registered").count() == 1, &events)?;
     done("logged in twice, by the same registration")
@@ -129,7 +148,9 @@ async fn step_up_strict(given: &Given) -> Outcome {
     };
     check(error.to_string().contains("invalid_scope"), chain(&*error))?;
     let events = given.events().await?;
-    let registered = kinds(&events, "registered").next().ok_or("not registered")?;
+    let registered = kinds(&events, "registered")
+        .next()
+        .ok_or("not registered")?;
     Ok(Said::Limit(format!(
         "registers itself with the scopes of the first challenge ({}) and may not ask for more",
         registered["scope"]
@@ -149,7 +170,12 @@ async fn refresh(given: &Given) -> Outcome {
         return done("asks for offline_access by itself");
     }
     // The authorization server follows OpenID Connect Core, section 11.
-    check(expired(given, json!({"refreshTokens": "always"})).await?.is_ok(), "refreshed")?;
+    check(
+        expired(given, json!({"refreshTokens": "always"}))
+            .await?
+            .is_ok(),
+        "refreshed",
+    )?;
     done("asks for offline_access without prompt=consent: only where that is not needed")
 }
 
@@ -165,8 +191,12 @@ async fn expired(given: &Given, changes: Value) -> Result<Result<(), ()>, Failur
     given.expire().await;
     let who = app.call("whoami", json!({})).await;
     let events = given.events().await?;
-    let grants: Vec<_> = kinds(&events, "granted").map(|event| &event["grant"]).collect();
-    let asked = app.asked("scope").is_some_and(|scope| scope.contains("offline_access"));
+    let grants: Vec<_> = kinds(&events, "granted")
+        .map(|event| &event["grant"])
+        .collect();
+    let asked = app
+        .asked("scope")
+        .is_some_and(|scope| scope.contains("offline_access"));
     check(asked, app.asked("scope"))?;
     match who {
         Ok(who) => {
@@ -240,7 +270,10 @@ async fn switched_off(given: &Given) -> Outcome {
     app.log_in().await?;
     app.connect().await?;
     let who = app.call("whoami", json!({})).await?;
-    check((&who["user"], &who["method"]) == (&json!("alice"), &json!("oauth2")), &who)?;
+    check(
+        (&who["user"], &who["method"]) == (&json!("alice"), &json!("oauth2")),
+        &who,
+    )?;
     done("hands the challenge to the program, which logs in and connects anew")
 }
 

@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.request
 
+import conformance
 import install
 from browser import Service
 from processes import Processes, run
@@ -75,9 +76,12 @@ CLIENTS = [
 ]
 
 
+CONFORMANCE = "conformance"
+
+
 def arguments():
     parser = argparse.ArgumentParser(prog="scripts/real", description="Real clients against this crate.")
-    names = [client.name for client in CLIENTS]
+    names = [*(client.name for client in CLIENTS), CONFORMANCE]
     parser.add_argument("--only", action="append", metavar="CLIENT", help=f"one of: {', '.join(names)}; a prefix will do")
     parser.add_argument("--flow", action="append", choices=FLOWS + ISSUER_FLOWS, help="only this flow")
     parser.add_argument("--verbose", action="store_true", help="what a failed cell printed, whole")
@@ -98,6 +102,7 @@ def prepare(clients):
         shutil.rmtree(parts["scripts"], ignore_errors=True)
         shutil.copytree(SOURCES / "clients", parts["scripts"])
         shutil.copytree(SOURCES / "issuer", parts["scripts"] / "issuer")
+        shutil.copytree(SOURCES / "conformance", parts["scripts"] / "conformance")
     except install.Missing as missing:
         # The authorization server runs on it, so nothing is left.
         left_out["everything"] = str(missing)
@@ -159,6 +164,18 @@ def start(processes, parts):
     return given
 
 
+def transparency(processes, parts, given):
+    """The official conformance suite with and without the layer, as a cell."""
+    begun = time.monotonic()
+    package = HERE / "npm" / "node_modules" / "@modelcontextprotocol" / "conformance"
+    try:
+        result = conformance.compare(processes, parts, package, given["issuer"], HERE / "conformance")
+    except RuntimeError as error:
+        result = {"ok": False, "error": str(error)}
+    seconds = round(time.monotonic() - begun, 1)
+    return {"client": CONFORMANCE, "flow": "same_without_and_behind", "seconds": seconds, **result}
+
+
 def show(result):
     mark = "ok" if result["ok"] else "client" if result.get("limit") else "FAILED"
     text = result.get("limit") or result.get("error") or result.get("note") or ""
@@ -169,6 +186,7 @@ def versions(parts, clients):
     found = {"rust server": install.cargo_version(ROOT, "tower-mcp-auth"), "rmcp server": install.cargo_version(ROOT, "rmcp")}
     found["oidc-provider"] = install.npm_version(HERE / "npm", "oidc-provider")
     found["python"] = platform.python_version()
+    found[CONFORMANCE] = install.npm_version(HERE / "npm", "@modelcontextprotocol/conformance")
     found["node"] = run([parts["node"], "--version"], 20)[1].strip()
     return {**found, **{client.name: client.version() for client in clients}}
 
@@ -190,6 +208,9 @@ def main():
                     if not chosen.flow or flow in chosen.flow:
                         results.append(cell(client, flow, parts, given))
                         show(results[-1])
+            if not chosen.flow and any(CONFORMANCE.startswith(only) for only in chosen.only or [CONFORMANCE]):
+                results.append(transparency(processes, parts, given))
+                show(results[-1])
         report = {"versions": versions(parts, clients), "left_out": left_out, "cells": results}
         (HERE / "results.json").write_text(json.dumps(report, indent=1) + "\n")
     failed = [result for result in results if not result["ok"] and not result.get("limit")]

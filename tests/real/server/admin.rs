@@ -42,19 +42,18 @@ pub(crate) async fn record(State(log): State<Log>, request: Request, next: Next)
         .collect();
     let version = request.headers().get_all("mcp-protocol-version").iter();
     let version: Vec<String> = version.map(text).collect();
-    let line = json!({
-        "method": request.method().as_str(),
-        "path": request.uri().path(),
-        "schemes": schemes,
-        "version": version,
-    });
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let response = next.run(request).await;
     let challenges = response.headers().get_all(WWW_AUTHENTICATE).iter();
     let challenges: Vec<String> = challenges.map(text).collect();
-    let mut line = line;
-    line["status"] = response.status().as_u16().into();
-    line["challenges"] = challenges.into();
-    log.push(line);
+    log.push(json!({
+        "method": method.as_str(),
+        "path": path,
+        "schemes": schemes,
+        "version": version,
+        "status": response.status().as_u16(),
+        "challenges": challenges,
+    }));
     response
 }
 

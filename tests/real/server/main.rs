@@ -15,7 +15,8 @@ use axum::extract::ConnectInfo;
 use axum::middleware::from_fn_with_state;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tower_mcp_auth::api_token::{ApiTokens, MemoryStore, NewToken, Peppers};
@@ -35,6 +36,7 @@ use tools::Tools;
 mod admin;
 mod options;
 mod tools;
+mod upstream;
 
 type Failure = Box<dyn Error>;
 
@@ -46,24 +48,31 @@ async fn main() -> Result<(), Failure> {
     let port = listener.local_addr()?.port();
     let url = format!("http://{}:{port}/mcp", options.host);
     let log = Log::default();
-    let mut ready = json!({"mcp": url, "pid": std::process::id()});
+    let mut ready = json!({"mcp": url, "pid": std::process::id()})
+        .as_object()
+        .cloned();
+    let ready = ready.get_or_insert_default();
     let app = match options.layering {
-        Layering::None => Router::new().route_service("/mcp", mcp(None)),
-        Layering::Auth => {
+        Layering::None => inner(&options, None)?,
+        Layering::Auth | Layering::Signed => {
             let protected = protect(&options, &url).await?;
             let admin = Admin::new(protected.policies, protected.auth.clone(), log.clone());
-            ready["admin"] = admin.start().await?.into();
-            ready["tokens"] = protected.tokens;
+            ready.insert("admin".into(), admin.start().await?.into());
+            let key = format!("Bearer {}", protected.tokens.service).parse()?;
+            ready.insert("tokens".into(), serde_json::to_value(protected.tokens)?);
             let resource = protected.auth.resource().clone();
-            Router::new()
-                .route_service("/mcp", mcp(resource.allowed_hosts()))
+            let app = inner(&options, resource.allowed_hosts())?
                 .layer(McpAuthLayer::new(protected.auth))
-                .layer(cors(&resource))
+                .layer(cors(&resource));
+            match options.layering {
+                Layering::Signed => app.layer(from_fn_with_state(key, upstream::sign)),
+                _ => app,
+            }
         }
     };
     let app = app.layer(from_fn_with_state(log, admin::record));
     let app = app.into_make_service_with_connect_info::<SocketAddr>();
-    println!("{ready}");
+    println!("{}", serde_json::to_string(ready)?);
     tokio::select! {
         ended = axum::serve(listener, app) => ended?,
         _ = orphaned() => {}
@@ -81,6 +90,14 @@ fn orphaned() -> oneshot::Receiver<()> {
     orphaned
 }
 
+/// What is protected: our tools, or somebody else's server.
+fn inner(options: &Options, hosts: Option<&[String]>) -> Result<Router, Failure> {
+    Ok(match &options.upstream {
+        Some(url) => upstream::router(url)?,
+        None => Router::new().route_service("/mcp", mcp(hosts)),
+    })
+}
+
 /// rmcp's own server: sessions for the protocols that have them, and every answer a stream.
 fn mcp(hosts: Option<&[String]>) -> StreamableHttpService<Tools, LocalSessionManager> {
     let config = StreamableHttpServerConfig::default().with_legacy_session_mode(true);
@@ -96,7 +113,15 @@ fn mcp(hosts: Option<&[String]>) -> StreamableHttpService<Tools, LocalSessionMan
 struct Protected {
     auth: Authenticator,
     policies: MemoryPolicyStore,
-    tokens: Value,
+    tokens: Tokens,
+}
+
+/// What a script pastes: an email with a personal token, and the key of a service account.
+#[derive(Serialize)]
+struct Tokens {
+    email: String,
+    personal: String,
+    service: String,
 }
 
 async fn protect(options: &Options, url: &str) -> Result<Protected, Failure> {
@@ -117,17 +142,14 @@ async fn protect(options: &Options, url: &str) -> Result<Protected, Failure> {
                     ]),
             )
             .baseline_scopes(["read:issues"])
+            .allow_origin(url.trim_end_matches("/mcp"))
             .name("Real"),
     )
-    .tools(
-        ToolRules::new()
-            .tool("whoami", ToolRule::always_on())
-            .tool("watch", ["read:issues"])
-            .tool("createIssue", ["write:issues"]),
-    )
-    .challenge_scopes(match options.everything {
-        true => ChallengeScopes::Everything,
-        false => ChallengeScopes::default(),
+    .tools(rules(options))
+    .challenge_scopes(if options.everything {
+        ChallengeScopes::Everything
+    } else {
+        ChallengeScopes::default()
     })
     .session_key([7; 32])
     .api_tokens(tokens.clone())
@@ -145,6 +167,21 @@ async fn protect(options: &Options, url: &str) -> Result<Protected, Failure> {
     })
 }
 
+fn rules(options: &Options) -> ToolRules {
+    if options.upstream.is_some() {
+        // Everything is let through, but through the layer's reading and judging.
+        return ToolRules::new()
+            .tool("*", ["read:issues"])
+            .prompt("*", ["read:issues"])
+            .resource("test://**", ["read:issues"])
+            .method("completion/complete", ["read:issues"]);
+    }
+    ToolRules::new()
+        .tool("whoami", ToolRule::always_on())
+        .tool("watch", ["read:issues"])
+        .tool("createIssue", ["write:issues"])
+}
+
 /// Both organizations take API tokens until the switch is turned.
 fn policies() -> Result<MemoryPolicyStore, Failure> {
     let mut store = MemoryPolicyStore::new();
@@ -155,15 +192,15 @@ fn policies() -> Result<MemoryPolicyStore, Failure> {
     Ok(store)
 }
 
-/// What a script pastes: an email with a personal token, and the key of a service account.
-async fn issue(tokens: &ApiTokens) -> Result<Value, Failure> {
-    let personal = NewToken::personal("acme", "alice", "alice@acme.example");
+async fn issue(tokens: &ApiTokens) -> Result<Tokens, Failure> {
+    let email = "alice@acme.example";
+    let personal = NewToken::personal("acme", "alice", email);
     let personal = tokens.issue(personal.scopes(["read:issues"])).await?;
     let service = NewToken::service_account("acme", "build-bot").created_by("alice");
     let service = tokens.issue(service.scopes(["read:issues"])).await?;
-    Ok(json!({
-        "email": "alice@acme.example",
-        "personal": personal.token.expose(),
-        "service": service.token.expose(),
-    }))
+    Ok(Tokens {
+        email: email.into(),
+        personal: personal.token.expose().to_owned(),
+        service: service.token.expose().to_owned(),
+    })
 }

@@ -7,6 +7,8 @@ pub(crate) enum Layering {
     None,
     /// This crate.
     Auth,
+    /// This crate, and requests without a credential get one on the way.
+    Signed,
 }
 
 pub(crate) struct Options {
@@ -17,6 +19,8 @@ pub(crate) struct Options {
     /// The first challenge names the scopes of all tools.
     pub(crate) everything: bool,
     pub(crate) layering: Layering,
+    /// Somebody else's server, instead of the tools here.
+    pub(crate) upstream: Option<String>,
 }
 
 impl Options {
@@ -29,6 +33,7 @@ impl Options {
             issuer: String::new(),
             everything: false,
             layering: Layering::Auth,
+            upstream: None,
         };
         let mut arguments = arguments;
         while let Some(name) = arguments.next() {
@@ -43,6 +48,8 @@ impl Options {
                 "--host" => options.host = value()?,
                 "--issuer" => options.issuer = value()?,
                 "--everything" => options.everything = true,
+                "--upstream" => options.upstream = Some(value()?),
+                "--signed" => options.layering = Layering::Signed,
                 "--no-auth" => options.layering = Layering::None,
                 _ => return Err(format!("there is no option {name:?}")),
             }

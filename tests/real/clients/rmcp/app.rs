@@ -30,7 +30,7 @@ const CALLBACK: &str = "http://127.0.0.1:3030/callback";
 /// What goes with requests.
 pub(crate) enum Login {
     Nothing,
-    Header(String),
+    Header(HeaderValue),
     OAuth(AuthClient<reqwest::Client>),
 }
 
@@ -93,8 +93,7 @@ impl<'g> App<'g> {
             }
             Login::Nothing => config,
             Login::Header(header) => {
-                let header = HeaderValue::from_str(header).expect("letters and digits");
-                config.custom_headers(HashMap::from([(AUTHORIZATION, header)]))
+                config.custom_headers(HashMap::from([(AUTHORIZATION, header.clone())]))
             }
         };
         let transport = StreamableHttpClientTransport::from_config(transport);

@@ -22,11 +22,12 @@ HERE = ROOT / "target" / "real"
 SECONDS = 60  # for one cell
 
 FLOWS = [
-    "login", "step_up", "step_up_strict", "step_up_with_refresh_token", "all_scopes_at_once", "refresh", "login_again", "api_token", "api_key", "stream",
+    "login", "client_document", "step_up", "step_up_strict", "step_up_with_refresh_token", "all_scopes_at_once", "refresh", "login_again", "api_token", "api_key", "stream",
     "switched_off",
 ]
 ISSUER_FLOWS = [
     "algorithms", "client_credentials", "client_document", "key_rotation", "id_token", "opaque", "dpop", "mtls",
+    "early_refusal",
 ]
 
 
@@ -83,7 +84,8 @@ def arguments():
     parser = argparse.ArgumentParser(prog="scripts/real", description="Real clients against this crate.")
     names = [*(client.name for client in CLIENTS), CONFORMANCE]
     parser.add_argument("--only", action="append", metavar="CLIENT", help=f"one of: {', '.join(names)}; a prefix will do")
-    parser.add_argument("--flow", action="append", choices=FLOWS + ISSUER_FLOWS, help="only this flow")
+    parser.add_argument("--flow", action="append", choices=sorted({*FLOWS, *ISSUER_FLOWS}), help="only this flow")
+    parser.add_argument("--table", action="store_true", help="the last results as a Markdown table; runs nothing")
     parser.add_argument("--verbose", action="store_true", help="what a failed cell printed, whole")
     chosen = parser.parse_args()
     for only in chosen.only or []:
@@ -191,8 +193,38 @@ def versions(parts, clients):
     return {**found, **{client.name: client.version() for client in clients}}
 
 
+def table():
+    """The last results: flows down, clients across; what a client cannot do, and notes, below."""
+    report = json.loads((HERE / "results.json").read_text())
+    cells = {(cell["client"], cell["flow"]): cell for cell in report["cells"]}
+    clients = [client for client in CLIENTS if client.flows is FLOWS and any(name == client.name for name, _ in cells)]
+    reasons = []
+
+    def mark(client, flow):
+        cell = cells.get((client.name, flow))
+        if cell is None:
+            return ""
+        if cell["ok"]:
+            return "yes"
+        reason = cell.get("limit") or "failed"
+        if reason not in reasons:
+            reasons.append(reason)
+        return f"no ({reasons.index(reason) + 1})"
+
+    print("| flow | " + " | ".join(f"{client.name} {report['versions'][client.name]}" for client in clients) + " |")
+    print("| --- |" + " --- |" * len(clients))
+    for flow in FLOWS:
+        print(f"| `{flow}` | " + " | ".join(mark(client, flow) for client in clients) + " |")
+    print()
+    for number, reason in enumerate(reasons, 1):
+        print(f"{number}. {reason}")
+    return 0
+
+
 def main():
     chosen = arguments()
+    if chosen.table:
+        return table()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything below ends, too
     clients = [c for c in CLIENTS if not chosen.only or any(c.name.startswith(only) for only in chosen.only)]
     (HERE / "logs").mkdir(parents=True, exist_ok=True)

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import * as jose from 'jose';
 import { control, given, main, pause, visit } from './common.mjs';
 
@@ -195,6 +196,40 @@ await main({
     const { status } = await whoami(`DPoP ${token}`, { dpop: bound });
     assert.equal(status, 401, 'proofs are not understood yet');
     return 'a bound token is refused as a plain one; with its proof: 401, proofs are not understood yet';
+  },
+
+  /**
+   * Some clients (Python's httpx) send head and body of a request apart, and use the connection again
+   * as soon as they have read the refusal. If it is about to be closed, the refusal must say so.
+   */
+  async early_refusal() {
+    const { hostname, port, host } = new URL(given.mcp);
+    const message = '{"jsonrpc":"2.0","id":1,"method":"ping"}';
+    const head = `POST /mcp HTTP/1.1\r\nHost: ${host}\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\n`;
+    const second = `GET /.well-known/oauth-protected-resource/mcp HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`;
+    const socket = connect(Number(port), hostname);
+    socket.setNoDelay(true);
+    let got = '';
+    let ended = false;
+    socket.setEncoding('latin1').on('data', (chunk) => { got += chunk; });
+    socket.on('close', () => { ended = true; }).on('error', () => {});
+    const until = async (what, condition) => {
+      for (let tries = 200; !condition(); tries -= 1) {
+        assert.ok(tries > 0 && !ended, `${what}: the connection ${ended ? 'was closed' : 'is silent'} after ${JSON.stringify(got)}`);
+        await pause(10);
+      }
+    };
+    socket.write(`${head}Content-Length: ${message.length}\r\n\r\n`);
+    await pause(20); // the packet with the body is a little late
+    socket.write(message);
+    await until('the refusal', () => got.includes('"request_id"'));
+    assert.match(got, /^HTTP\/1.1 401/);
+    if (/^connection: close/im.test(got)) return 'the refusal says that the connection closes';
+    got = '';
+    socket.write(second);
+    await until('the next request on the same connection', () => got.includes('authorization_servers'));
+    socket.destroy();
+    return 'the connection of the refusal takes the next request';
   },
 
   async mtls() {

@@ -2,6 +2,7 @@
 // TypeScript SDK; the browser, which the bridge wants opened, by the test.
 
 import assert from 'node:assert/strict';
+import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
@@ -21,7 +22,7 @@ class Host {
     const mode = modern ? ['--protocol', 'auto'] : [];
     this.transport = new StdioClientTransport({
       command: process.execPath,
-      args: [PROXY, this.url, ...mode, ...this.flags],
+      args: [PROXY, this.url, ...this.flags, ...mode],
       env: { PATH: process.env.PATH, HOME: given.home, BROWSER: 'true', ...this.environment },
       stderr: 'pipe',
     });
@@ -92,6 +93,15 @@ async function withHost(options, run) {
   }
 }
 
+const freePort = () => new Promise((resolve, reject) => {
+  const probe = createServer();
+  probe.once('error', reject);
+  probe.listen(0, '127.0.0.1', () => {
+    const { port } = probe.address();
+    probe.close(() => resolve(port));
+  });
+});
+
 const kinds = (events, kind) => events.filter((event) => event.kind === kind);
 
 const stepUp = (options = {}) => withHost(options, async (host) => {
@@ -123,13 +133,23 @@ await main({
     const { events } = await control();
     const [registered] = kinds(events, 'registered');
     assert.ok(!registered.scope.includes('write:issues'), JSON.stringify(registered));
-    // Another home, so that it registers anew.
-    const flags = ['--static-oauth-client-metadata', '{"scope":"read:issues write:issues offline_access"}'];
-    const told = await withHost({ flags, environment: { MCP_REMOTE_CONFIG_DIR: `${given.home}/told` } }, async (host) => {
-      await host.call('createIssue', { title: 'told' });
-      return host.logins;
+    throw new ClientLimit(`registers itself with the scopes of the first challenge ("${registered.scope}") and may not ask for more`);
+  },
+
+  async client_document() {
+    // The port of the answer is written in the document, so it must be known before.
+    const port = await freePort();
+    const document = {
+      client_id: `https://client.example/mcp-remote-${port}.json`, client_name: 'documented', token_endpoint_auth_method: 'none',
+      redirect_uris: [`http://localhost:${port}/oauth/callback`], grant_types: ['authorization_code', 'refresh_token'],
+    };
+    await control({ documents: { [document.client_id]: document } });
+    return withHost({ flags: [String(port), '--client-metadata-url', document.client_id] }, async (host) => {
+      const who = await host.call('whoami');
+      assert.deepEqual([who.user, who.client, host.logins], ['alice', document.client_id, 1]);
+      assert.equal(kinds((await control()).events, 'registered').length, 0);
+      return who.client;
     });
-    return `only when told all scopes (--static-oauth-client-metadata): ${told} login; by itself it registers with "${registered.scope}" and may not ask for more`;
   },
 
   async step_up_with_refresh_token() {

@@ -70,14 +70,16 @@ class Refused(Exception):
 class App:
     """One program that uses the SDK."""
 
-    def __init__(self, url=None, headers=None, oauth=True, refresh=True):
+    def __init__(self, url=None, headers=None, oauth=True, refresh=True, document=None):
         self.url, self.headers, self.logins, self.storage = url or GIVEN["mcp"], headers, 0, Storage()
         self.seen = []
         self.oauth = None
         if oauth:
             grants = ["authorization_code", "refresh_token"] if refresh else ["authorization_code"]
             metadata = OAuthClientMetadata(redirect_uris=[CALLBACK], client_name="real", grant_types=grants)
-            self.oauth = OAuthClientProvider(self.url, metadata, self.storage, self.open_page, self.returned)
+            self.oauth = OAuthClientProvider(
+                self.url, metadata, self.storage, self.open_page, self.returned, client_metadata_url=document
+            )
 
     async def open_page(self, page):
         self.logins += 1
@@ -130,6 +132,19 @@ async def login():
         assert [event["grant"] for event in events if event["kind"] == "granted"] == ["authorization_code"], events
         assert sum(event["kind"] == "registered" for event in events) == 1, events
         return ", ".join(f"{method} {path} {status}" for method, path, status in app.seen)
+
+
+async def client_document():
+    document = {
+        "client_id": "https://client.example/python.json", "client_name": "documented", "redirect_uris": [CALLBACK],
+        "grant_types": ["authorization_code", "refresh_token"], "token_endpoint_auth_method": "none",
+    }
+    control(documents={document["client_id"]: document})
+    async with App(document=document["client_id"]) as app:
+        who = await app.call("whoami")
+        assert who["client"] == document["client_id"], who
+        assert not [event for event in control() if event["kind"] == "registered"]
+        return who["client"]
 
 
 async def step_up_once():
@@ -245,7 +260,7 @@ async def switched_off():
 FLOWS = {
     flow.__name__: flow
     for flow in [
-        login, step_up, step_up_strict, step_up_with_refresh_token, all_scopes_at_once, refresh, login_again,
+        login, client_document, step_up, step_up_strict, step_up_with_refresh_token, all_scopes_at_once, refresh, login_again,
         api_token, api_key, stream, switched_off,
     ]
 }

@@ -22,12 +22,13 @@ class LoginRefused extends Error {}
 
 /** One program that uses the SDK. */
 class App {
-  constructor({ url = given.mcp, headers, fetch, oauth = true, refresh = true } = {}) {
+  constructor({ url = given.mcp, headers, fetch, document, oauth = true, refresh = true } = {}) {
     Object.assign(this, { url, headers, fetch, logins: 0, sessions: 0 });
     const app = this;
     const grants = refresh ? ['authorization_code', 'refresh_token'] : ['authorization_code'];
     this.provider = oauth ? {
       redirectUrl: CALLBACK,
+      clientMetadataUrl: document,
       clientMetadata: {
         client_name: 'real', redirect_uris: [CALLBACK], grant_types: grants, token_endpoint_auth_method: 'none',
       },
@@ -149,6 +150,19 @@ await main({
       assert.ok(versions.has(given.protocol), [...versions].join());
     }
     return seen(log).join(', ');
+  },
+
+  async client_document() {
+    const document = {
+      client_id: 'https://client.example/typescript.json', client_name: 'documented', redirect_uris: [CALLBACK],
+      grant_types: ['authorization_code', 'refresh_token'], token_endpoint_auth_method: 'none',
+    };
+    await control({ documents: { [document.client_id]: document } });
+    const app = new App({ document: document.client_id });
+    await app.connect();
+    assert.equal((await app.call('whoami')).client, document.client_id);
+    assert.equal(kinds((await control()).events, 'registered').length, 0);
+    return document.client_id;
   },
 
   async step_up() {

@@ -25,7 +25,7 @@ use super::Failure;
 use super::given::Given;
 
 /// Where clients are sent back to. Nobody listens there.
-const CALLBACK: &str = "http://127.0.0.1:3030/callback";
+pub(crate) const CALLBACK: &str = "http://127.0.0.1:3030/callback";
 
 /// What goes with requests.
 pub(crate) enum Login {
@@ -54,6 +54,8 @@ pub(crate) struct App<'g> {
     pub(crate) login: Login,
     client: Option<RunningService<RoleClient, Watcher>>,
     watcher: Watcher,
+    /// Where the metadata of this client are, if it has some.
+    pub(crate) document: Option<&'static str>,
     /// The last login page.
     page: Option<Url>,
 }
@@ -66,6 +68,7 @@ impl<'g> App<'g> {
             login: Login::Nothing,
             client: None,
             watcher: Watcher::default(),
+            document: None,
             page: None,
         }
     }
@@ -113,7 +116,10 @@ impl<'g> App<'g> {
 
         let mut oauth = OAuthState::new(&*self.url, None).await?;
         let request = AuthorizationRequest::new(CALLBACK).with_client_name("real");
-        let request = request.with_challenge(challenge);
+        let mut request = request.with_challenge(challenge);
+        if let Some(document) = self.document {
+            request = request.with_client_metadata_url(document);
+        }
         oauth.start_authorization(request).await?;
         let page = oauth.get_authorization_url().await?;
         self.page = Some(page.parse()?);

@@ -69,6 +69,7 @@ fn chain(error: &(dyn Error + 'static)) -> String {
 async fn run(flow: &str, given: &Given) -> Outcome {
     match flow {
         "login" => login(given).await,
+        "client_document" => client_document(given).await,
         "step_up" => step_up(given, json!({"registeredScope": "dropped"})).await,
         "step_up_strict" => step_up_strict(given).await,
         "step_up_with_refresh_token" => {
@@ -113,6 +114,28 @@ async fn login(given: &Given) -> Outcome {
         .iter()
         .map(|line| format!("{} {} {}", line["method"], line["path"], line["status"]));
     Ok(done(said.collect::<Vec<_>>().join(", ").replace('"', "")))
+}
+
+async fn client_document(given: &Given) -> Outcome {
+    let url = "https://client.example/rmcp.json";
+    let document = json!({
+        "client_id": url,
+        "client_name": "documented",
+        "redirect_uris": [app::CALLBACK],
+        "grant_types": ["authorization_code", "refresh_token"],
+        "token_endpoint_auth_method": "none",
+    });
+    let documents = json!({"documents": {url: document}});
+    given.control(&documents).await?;
+    let mut app = App::new(given, &given.mcp);
+    app.document = Some(url);
+    app.log_in().await?;
+    app.connect().await?;
+    let who = app.call("whoami", json!({})).await?;
+    check(who["client"] == url, &who)?;
+    let events = given.events().await?;
+    check(kinds(&events, "registered").count() == 0, &events)?;
+    Ok(done(url))
 }
 
 async fn step_up(given: &Given, changes: Value) -> Outcome {

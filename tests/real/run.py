@@ -243,8 +243,8 @@ def main():
             if not chosen.flow and any(CONFORMANCE.startswith(only) for only in chosen.only or [CONFORMANCE]):
                 results.append(transparency(processes, parts, given))
                 show(results[-1])
-        report = {"versions": versions(parts, clients), "left_out": left_out, "cells": results}
-        (HERE / "results.json").write_text(json.dumps(report, indent=1) + "\n")
+    report = {"versions": versions(parts, clients) if results else {}, "left_out": left_out, "cells": results}
+    (HERE / "results.json").write_text(json.dumps(report, indent=1) + "\n")
     failed = [result for result in results if not result["ok"] and not result.get("limit")]
     for result in failed:
         error = result["error"] if chosen.verbose else result["error"][:1500]
@@ -256,4 +256,7 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -245,6 +245,8 @@ def main():
                 show(results[-1])
     report = {"versions": versions(parts, clients) if results else {}, "left_out": left_out, "cells": results}
     (HERE / "results.json").write_text(json.dumps(report, indent=1) + "\n")
+    if not results and not left_out:
+        sys.exit("scripts/real: no client has that flow")
     failed = [result for result in results if not result["ok"] and not result.get("limit")]
     for result in failed:
         error = result["error"] if chosen.verbose else result["error"][:1500]

@@ -15,6 +15,7 @@ use tower_service::Service;
 use super::after::After;
 use super::body::{Read, Reading, RequestBody, Unread};
 use super::operation::Caller;
+use super::refusal::{closing, without_body};
 use super::visit::{Settled, Step, Visit, head_of};
 use crate::authenticator::Begin;
 use crate::context::AuthContext;
@@ -207,7 +208,9 @@ where
         credential: Result<AuthContext, Rejection>,
     ) -> State<S, ReqBody, S::Future> {
         match self.visit.step(&self.request, credential) {
-            Step::Settled(Settled::Answer(answer)) => State::answered(answer),
+            Step::Settled(Settled::Answer(answer)) => {
+                State::answered(without_body(answer, &self.request))
+            }
             Step::Settled(Settled::Call(context, operation)) => {
                 let mut request = self.visit.pass(self.request);
                 let after = self.visit.enter(&mut request, context, operation);
@@ -259,7 +262,11 @@ impl<S> Waiting<S, Parts> {
             Ok(context) => self.decide(read, Caller::Party(context)),
             Err(rejection) => {
                 let head = head_of(&self.request);
-                State::answered(self.visit.refuse(head, &rejection, None))
+                let answer = self.visit.refuse(head, &rejection, None);
+                State::answered(match read {
+                    Ok(_) => answer,
+                    Err(_) => closing(answer, self.request.version),
+                })
             }
         }
     }
@@ -280,6 +287,9 @@ impl<S> Waiting<S, Parts> {
                 let mut request = Request::from_parts(self.request, body);
                 let after = self.visit.enter(&mut request, context, operation);
                 State::inner(self.service.call(request), after)
+            }
+            Settled::Answer(answer) if read.is_err() => {
+                State::answered(closing(answer, self.request.version))
             }
             Settled::Answer(answer) => State::answered(answer),
         }

@@ -10,7 +10,7 @@ use tower_service::Service;
 
 use super::body::{Reading, RequestBody};
 use super::future::ResponseFuture;
-use super::refusal::answer_preflight;
+use super::refusal::{answer_preflight, without_body};
 use super::visit::{Settled, Stages, Step, Visit, head};
 use crate::authenticator::{Authenticator, Begin};
 use crate::middleware::{metadata, origin};
@@ -86,7 +86,7 @@ where
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let visit = Visit::new(&self.auth, self.stages, head(&request));
         if let Some(answer) = self.answer_at_edge(&request, &visit) {
-            return ResponseFuture::answered(answer);
+            return ResponseFuture::answered(without_body(answer, &request));
         }
         let credential = match visit.begin(head(&request)) {
             Begin::Decided(decision) => decision,
@@ -95,7 +95,9 @@ where
             }
         };
         match visit.step(&request, credential) {
-            Step::Settled(Settled::Answer(answer)) => ResponseFuture::answered(answer),
+            Step::Settled(Settled::Answer(answer)) => {
+                ResponseFuture::answered(without_body(answer, &request))
+            }
             Step::Settled(Settled::Call(context, operation)) => {
                 let mut request = visit.pass(request);
                 let after = visit.enter(&mut request, context, operation);

@@ -1,4 +1,5 @@
 //! What holds for every server, whatever carries the call of a tool with a credential.
+#![allow(dead_code, reason = "each server uses its part of it")]
 
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};

@@ -69,8 +69,8 @@ impl Demo {
         let tokens = ApiTokens::new(MemoryStore::new(), Peppers::generate()?);
         let key = async |organization| {
             let wish = NewToken::service_account(organization, "build-bot").created_by("alice");
-            let issued = tokens.issue(wish.scopes(["read:issues"])).await?;
-            Ok::<_, BoxError>(issued.token.expose().to_owned())
+            let key = tokens.issue(wish.scopes(["read:issues"])).await?;
+            Ok::<_, BoxError>(key.token.expose().to_owned())
         };
         let demo = Self {
             url: format!("http://{}/mcp", listener.local_addr()?),
@@ -89,11 +89,13 @@ impl Demo {
         authenticator(&self.url, self.issuer.url(), tokens, policies)
     }
 
-    /// What an organization's administrator does. API tokens are off until then.
+    /// What an organization's administrator does: requests come from this machine only, and API
+    /// tokens are off until they say otherwise.
     pub(crate) async fn allow_keys(&self, organization: &str, on: bool) -> Result<(), BoxError> {
         let organization = OrganizationId::new(organization).ok_or("not an organization")?;
         let held = self.policies.load(&organization).await?;
-        let policy = held.unwrap_or_else(|| OrganizationPolicy::new(organization));
+        let new = || OrganizationPolicy::new(organization).network("127.0.0.1");
+        let policy = held.unwrap_or_else(new);
         let version = policy.version();
         self.policies.put(policy.api_tokens(on), version).await?;
         Ok(())

@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn srv_01_every_caller_gets_the_right_answer() {
+    async fn every_caller_gets_the_right_answer() {
         let (_running, demo) = checks::start(serve).await;
         checks::hold(&demo, async |credential, tool| {
             let mut request = client().post(&demo.url).json(&checks::call(tool));
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn srv_01_a_page_finds_the_document_and_reads_refusals() {
+    async fn a_page_finds_the_document_and_reads_refusals() {
         let (_running, demo) = checks::start(serve).await;
         let client = client();
         let page = "http://localhost:6274";

@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn srv_04_every_caller_gets_the_right_answer() {
+    async fn every_caller_gets_the_right_answer() {
         for http2 in [false, true] {
             let (_running, demo) = checks::start(serve).await;
             checks::hold(&demo, async |credential, tool| {
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn srv_04_a_stream_ends_when_the_administrator_says_no() {
+    async fn mcp_20_a_stream_ends_when_the_administrator_says_no() {
         let (_running, demo) = checks::start(serve).await;
         let key = format!("Bearer {}", demo.acme_key);
         let request = Request::get(&demo.url).header(AUTHORIZATION, key);

@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn srv_02_every_caller_gets_the_right_answer() {
+    async fn every_caller_gets_the_right_answer() {
         let (_running, demo) = checks::start(serve).await;
         // rmcp's client tells 401 from 403 by the kind of error.
         let refused = |unauthorized, challenge: Option<&str>| {
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn srv_02_nobody_is_shown_a_tool_they_may_not_call() {
+    async fn mcp_18_nobody_is_shown_a_tool_they_may_not_call() {
         let (_running, demo) = checks::start(serve).await;
         let all = vec!["createIssue", "whoami"];
         for (scopes, shown) in [("read:issues", vec!["whoami"]), ("write:issues", all)] {

@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn srv_03_every_caller_gets_the_right_answer() {
+    async fn every_caller_gets_the_right_answer() {
         let (_running, demo) = checks::start(serve).await;
         checks::hold(&demo, async |credential, tool| {
             let path = PathAndQuery::from_static(path(tool));
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn srv_03_a_stream_ends_when_the_administrator_says_no() {
+    async fn mcp_20_a_stream_ends_when_the_administrator_says_no() {
         let (_running, demo) = checks::start(serve).await;
         let path = PathAndQuery::from_static("/issues.Reader/Watch");
         let mut client = connect(&demo).await;

@@ -43,16 +43,13 @@ pub(super) struct Pins {
     pub(super) enrichment: Pinned<Enrichment>,
 }
 
-/// What a place takes that is pinned: it, and what its `Arc` and the allocator add.
-const PINNED_BYTES: usize = 48;
-
 impl Weighed for Remembered {
     fn size(&self) -> usize {
         let own = match &self.fact {
             Fact::AccessToken(verdict) => verdict.size(),
             Fact::ApiToken(used) => used.held.principal.size(),
         };
-        size_of::<Self>() + 3 * PINNED_BYTES + own
+        size_of::<Self>() + own
     }
 }
 

@@ -4,7 +4,6 @@
 //! judged on them anew: expiry, keys, revocation, policy, scopes (T22, T23). What does not hold any
 //! more is looked at from the beginning, so that a refusal is the same with and without memory.
 
-use std::mem::size_of;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,8 +45,8 @@ impl Verdict {
             && self.issuer.keys.vouches(self.keys, tick)
     }
 
-    /// Bytes it takes, roughly.
+    /// Bytes it takes besides its own size, roughly.
     pub(crate) fn size(&self) -> usize {
-        size_of::<Self>() + self.principal.size()
+        self.principal.size()
     }
 }

@@ -40,9 +40,10 @@ impl PreparedAnswers {
         rejection: &Rejection,
         prepare: impl FnOnce() -> Option<Prepared>,
     ) -> Option<&Prepared> {
-        let made = match rejection.general()? {
-            true => &self.standing,
-            false => &self.plain,
+        let made = if rejection.general()? {
+            &self.standing
+        } else {
+            &self.plain
         };
         let reason = rejection.reason();
         let place = Reason::ALL.iter().position(|known| *known == reason)?;

@@ -223,7 +223,7 @@ pub use cors::cors;
 #[doc(inline)]
 pub use error::{BackendError, ConfigError};
 #[doc(inline)]
-pub use issuer::{Freshness, Issuer};
+pub use issuer::{Freshness, Introspection, Issuer};
 #[doc(inline)]
 pub use middleware::auth::{AuthenticateLayer, AuthorizeToolLayer, McpAuthLayer};
 #[doc(inline)]

@@ -58,6 +58,8 @@ pub(super) struct Discovery {
     /// What this server may ask clients to get from the issuer (SCP-6).
     wanted: ScopeSet,
     located: Mutex<Option<Located>>,
+    /// Held by the one of all who ask about tokens that searches.
+    searching: tokio::sync::Mutex<()>,
     /// The keys could not be had from there, so the next search asks again.
     suspect: AtomicBool,
 }
@@ -70,6 +72,7 @@ impl Discovery {
             introspects: issuer.introspection.is_some(),
             wanted,
             located: Mutex::new(None),
+            searching: tokio::sync::Mutex::default(),
             suspect: false.into(),
         }
     }
@@ -101,7 +104,9 @@ impl Discovery {
         fetch: &DynFetch,
         now: Duration,
     ) -> Result<Url, FetchFailure> {
+        let turn = self.searching.lock().await;
         let located = self.locate(fetch, now).await?;
+        drop(turn);
         located.introspection.ok_or_else(|| {
             wrong(BackendError::new(
                 "the issuer's metadata has no usable introspection_endpoint; configure one with Introspection::endpoint",

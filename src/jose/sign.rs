@@ -214,4 +214,5 @@ fn decoded(text: &str) -> Option<Zeroizing<Vec<u8>>> {
 }
 
 #[cfg(test)]
+#[cfg(feature = "testing")]
 mod tests;

@@ -34,6 +34,7 @@ mod grpc;
 mod handle;
 mod hostile;
 mod jwt;
+mod introspection;
 mod keysa;
 mod layering;
 mod logins;

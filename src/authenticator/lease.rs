@@ -68,7 +68,9 @@ impl Authenticator {
     /// to ask about it again. Only what may be an opaque token: all others know their end themselves.
     pub(crate) fn keeps(&self, headers: &HeaderMap) -> Option<HeaderValue> {
         let asks = self.0.shared.close_streams && self.0.trust.introspectors().next().is_some();
-        let mut line = asks.then(|| only_line(headers, &AUTHORIZATION).ok())??.cloned()?;
+        let mut line = asks
+            .then(|| only_line(headers, &AUTHORIZATION).ok())??
+            .cloned()?;
         line.set_sensitive(true);
         Some(line)
     }

@@ -185,11 +185,17 @@ fn ec(jwk: &Jwk, curve: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let point = element(PUBLIC_HALF, &[&point]);
     let key = [number(&[1]), element(OCTETS, &[&d]), point];
     let [version, d, point] = &key;
-    Some(pkcs8(&[EC, curve], &element(SEQUENCE, &[version, d, point])))
+    Some(pkcs8(
+        &[EC, curve],
+        &element(SEQUENCE, &[version, d, point]),
+    ))
 }
 
 fn pkcs8(algorithm: &[&[u8]], key: &[u8]) -> Zeroizing<Vec<u8>> {
-    let ids: Vec<_> = algorithm.iter().map(|id| element(OBJECT_ID, &[id])).collect();
+    let ids: Vec<_> = algorithm
+        .iter()
+        .map(|id| element(OBJECT_ID, &[id]))
+        .collect();
     let ids: Vec<&[u8]> = ids.iter().map(|id| id.as_slice()).collect();
     let algorithm = element(SEQUENCE, &ids);
     let key = element(OCTETS, &[key]);

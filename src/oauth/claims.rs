@@ -210,7 +210,9 @@ impl Judge<'_, '_> {
                 || self.issuer.audiences.iter().any(|known| known == value);
         };
         match self.claims.get("aud") {
-            Some(Json::Array(none)) if none.is_empty() && self.answers_only_for_us() => named = true,
+            Some(Json::Array(none)) if none.is_empty() && self.answers_only_for_us() => {
+                named = true
+            }
             None => {
                 named = matches!(self.issuer.profile.audience, AudienceRule::Clients(_))
                     || self.answers_only_for_us();

@@ -66,9 +66,7 @@ impl Trust {
         };
         let mut owners = self.asked.iter().filter(claims);
         match (owners.next(), owners.next()) {
-            (Some(one), Some(other)) => {
-                Err(format!("claimed by {} and {}", one.name, other.name))
-            }
+            (Some(one), Some(other)) => Err(format!("claimed by {} and {}", one.name, other.name)),
             (owner, _) => Ok(owner),
         }
     }

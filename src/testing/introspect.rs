@@ -99,11 +99,7 @@ pub(super) fn note(state: &State, headers: &HeaderMap, body: &[u8]) {
 }
 
 /// Says what a token is worth.
-pub(super) fn introspect(
-    state: &Arc<State>,
-    headers: &HeaderMap,
-    body: &[u8],
-) -> Response<Bytes> {
+pub(super) fn introspect(state: &Arc<State>, headers: &HeaderMap, body: &[u8]) -> Response<Bytes> {
     match answer(state, headers, &Params::parse(body)) {
         Ok((kind, text)) => {
             let mut response = answer::no_store(answer::json_text(StatusCode::OK, text));
@@ -148,9 +144,11 @@ fn answer(
 fn signed(state: &State, client: &str, said: &str, now: i64) -> String {
     let key = state.keys().signer();
     let algorithm = key.algorithm();
-    let header = json!({"typ": "token-introspection+jwt", "alg": algorithm.name(), "kid": key.kid()});
+    let header =
+        json!({"typ": "token-introspection+jwt", "alg": algorithm.name(), "kid": key.kid()});
     let said: Value = serde_json::from_str(said).unwrap_or_default();
-    let claims = json!({"iss": state.url(), "aud": client, "iat": now, "token_introspection": said});
+    let claims =
+        json!({"iss": state.url(), "aud": client, "iat": now, "token_introspection": said});
     let message = [header, claims].map(|part| base64url(part.to_string()));
     let message = message.join(".");
     let signature = base64url(key.sign(algorithm, message.as_bytes()));
@@ -165,9 +163,14 @@ fn by_assertion(state: &State, assertion: &str) -> Result<String, OAuthError> {
     let read = |part: &str| -> Option<Map<String, Value>> {
         serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()
     };
-    let (header, claims) = read(header).zip(read(claims)).ok_or_else(|| wrong("no JSON"))?;
+    let (header, claims) = read(header)
+        .zip(read(claims))
+        .ok_or_else(|| wrong("no JSON"))?;
     let claim = |name| claims.get(name).and_then(Value::as_str).unwrap_or_default();
-    let key = state.clients().key(claim("sub")).ok_or_else(|| wrong("unknown client"))?;
+    let key = state
+        .clients()
+        .key(claim("sub"))
+        .ok_or_else(|| wrong("unknown client"))?;
     let algorithm: &'static dyn VerificationAlgorithm =
         match header.get("alg").and_then(Value::as_str) {
             Some("RS256") => &RSA_PKCS1_2048_8192_SHA256,

@@ -12,7 +12,7 @@ use tower_mcp_auth::{Authenticator, Introspection, Issuer, ProtectedResource, Si
 
 use crate::redaction::Log;
 use crate::support::{Answer, I, NOW, Probe, R, World, described};
-use crate::tokens_support::assert_outage;
+use crate::tokens_support::{TokenWorld, assert_outage};
 
 const ID: &str = "mcp server";
 const SECRET: &str = "p+ss w:rd/ä%";
@@ -27,7 +27,10 @@ fn issuer(clock: &ManualClock, url: &str) -> TestIssuer {
 }
 
 fn world(introspection: Introspection) -> World {
-    custom(|trusted| trusted.introspection(introspection), |builder| builder)
+    custom(
+        |trusted| trusted.introspection(introspection),
+        |builder| builder,
+    )
 }
 
 fn custom(
@@ -86,7 +89,10 @@ async fn opq_01_the_question_is_an_authenticated_form() {
     let [asked] = &world.issuer.introspections()[..] else {
         panic!("one question");
     };
-    let form = [("token", token.as_str()), ("token_type_hint", "access_token")];
+    let form = [
+        ("token", token.as_str()),
+        ("token_type_hint", "access_token"),
+    ];
     let form = form.map(|(name, value)| (name.to_owned(), value.to_owned()));
     assert_eq!(asked.form, form);
     assert_eq!(asked.accept.as_deref(), Some("application/json"));
@@ -167,7 +173,10 @@ async fn opq_01_private_key_jwt_is_new_for_every_call() {
         assert_eq!(asked.field("client_assertion_type"), Some(kind));
         let assertion = asked.field("client_assertion").unwrap();
         let header: Value = decoded(assertion.split('.').next().unwrap());
-        assert_eq!(header, json!({"typ": "JWT", "alg": algorithm.name(), "kid": "k-1"}));
+        assert_eq!(
+            header,
+            json!({"typ": "JWT", "alg": algorithm.name(), "kid": "k-1"})
+        );
         let claims: Value = decoded(assertion.split('.').nth(1).unwrap());
         assert_eq!(claims["exp"], NOW + 60);
     }
@@ -206,11 +215,20 @@ async fn opq_01_an_issuer_without_keys_is_asked_all_the_same() {
 #[tokio::test(start_paused = true)]
 async fn t43_metadata_of_an_issuer_elsewhere_cannot_name_this_machine() {
     let world = world(asking());
-    for endpoint in ["http://127.0.0.1:9/introspect", "https://localhost/x", "http://as.example/x"] {
+    for endpoint in [
+        "http://127.0.0.1:9/introspect",
+        "https://localhost/x",
+        "http://as.example/x",
+    ] {
         world
             .issuer
             .set_metadata_field("introspection_endpoint", endpoint);
-        assert_outage(&world.bearer(endpoint.trim_matches('/').split('/').next_back().unwrap()).await, "issuer_unavailable");
+        assert_outage(
+            &world
+                .bearer(endpoint.trim_matches('/').split('/').next_back().unwrap())
+                .await,
+            "issuer_unavailable",
+        );
     }
     assert_eq!(world.issuer.hits().introspect, 0);
 }
@@ -232,7 +250,9 @@ async fn opq_02_only_the_json_value_true_is_active() {
     }
     let answer = said(&world, without("active")).await;
     answer.assert_invalid_token("inactive_token");
-    said(&world, json!({})).await.assert_invalid_token("inactive_token");
+    said(&world, json!({}))
+        .await
+        .assert_invalid_token("inactive_token");
 }
 
 #[tokio::test(start_paused = true)]
@@ -250,7 +270,9 @@ async fn opq_03_the_audience_is_checked() {
     answer.assert_invalid_token("wrong_audience");
     let answer = said(&world, with("aud", json!(null))).await;
     answer.assert_invalid_token("wrong_audience");
-    said(&world, with("aud", json!(["x", R]))).await.assert_let_in();
+    said(&world, with("aud", json!(["x", R])))
+        .await
+        .assert_let_in();
 }
 
 #[tokio::test(start_paused = true)]
@@ -288,7 +310,9 @@ async fn opq_04_times_and_issuer_count_if_they_are_there() {
     for member in ["iss", "exp", "iat", "token_type", "scope"] {
         said(&world, without(member)).await.assert_let_in();
         // Some issuers write what they leave out.
-        said(&world, with(member, json!(null))).await.assert_let_in();
+        said(&world, with(member, json!(null)))
+            .await
+            .assert_let_in();
     }
 }
 
@@ -299,7 +323,9 @@ async fn opq_05_an_answer_serves_for_its_lifetime_and_never_beyond_exp() {
         let token = world.token().expires_in(exp).opaque();
         world.bearer(&token).await.assert_let_in();
         world.issuer.fail(Endpoint::Introspect, Fault::Status(500));
-        world.clock.advance(Duration::from_secs(last) - Duration::from_millis(1));
+        world
+            .clock
+            .advance(Duration::from_secs(last) - Duration::from_millis(1));
         world.bearer(&token).await.assert_let_in();
         world.clock.advance(Duration::from_millis(2));
         assert_outage(&world.bearer(&token).await, "issuer_unavailable");
@@ -313,7 +339,10 @@ async fn opq_05_a_revoked_token_ends_within_the_lifetime() {
     world.bearer(&token).await.assert_let_in();
     world.issuer.deactivate(&token);
     world.clock.advance(Duration::from_secs(30));
-    world.bearer(&token).await.assert_invalid_token("inactive_token");
+    world
+        .bearer(&token)
+        .await
+        .assert_invalid_token("inactive_token");
 }
 
 #[tokio::test(start_paused = true)]
@@ -342,11 +371,17 @@ async fn settle() {
 async fn opq_05_a_token_that_is_not_active_is_asked_about_every_five_seconds() {
     let world = world(asking());
     for _ in 0..3 {
-        world.bearer("nobodys").await.assert_invalid_token("inactive_token");
+        world
+            .bearer("nobodys")
+            .await
+            .assert_invalid_token("inactive_token");
     }
     assert_eq!(world.issuer.hits().introspect, 1);
     world.clock.advance(Duration::from_millis(5001));
-    world.bearer("nobodys").await.assert_invalid_token("inactive_token");
+    world
+        .bearer("nobodys")
+        .await
+        .assert_invalid_token("inactive_token");
     assert_eq!(world.issuer.hits().introspect, 2);
 }
 
@@ -482,12 +517,18 @@ async fn r18_an_endpoint_that_fails_five_times_is_left_alone() {
     let world = world(asking());
     world.issuer.fail(Endpoint::Introspect, Fault::Status(503));
     for nth in 0..50 {
-        assert_outage(&world.bearer(&format!("t{nth}")).await, "issuer_unavailable");
+        assert_outage(
+            &world.bearer(&format!("t{nth}")).await,
+            "issuer_unavailable",
+        );
     }
     assert_eq!(world.issuer.hits().introspect, 5);
     world.clock.advance(Duration::from_secs(1));
     for nth in 0..50 {
-        assert_outage(&world.bearer(&format!("u{nth}")).await, "issuer_unavailable");
+        assert_outage(
+            &world.bearer(&format!("u{nth}")).await,
+            "issuer_unavailable",
+        );
     }
     assert_eq!(world.issuer.hits().introspect, 6, "one attempt");
     world.issuer.heal();
@@ -502,7 +543,10 @@ async fn r18_a_token_the_endpoint_does_not_like_locks_nobody_else_out() {
     let world = world(asking());
     world.issuer.fail(Endpoint::Introspect, Fault::Status(400));
     for nth in 0..20 {
-        assert_outage(&world.bearer(&format!("t{nth}")).await, "issuer_unavailable");
+        assert_outage(
+            &world.bearer(&format!("t{nth}")).await,
+            "issuer_unavailable",
+        );
     }
     assert_eq!(world.issuer.hits().introspect, 20);
     world.issuer.heal();
@@ -517,7 +561,10 @@ async fn r18_no_more_than_64_calls_are_under_way() {
     world.issuer.fail(Endpoint::Introspect, Fault::Hang);
     let before = world.issuer.hits().introspect;
     let tokens: Vec<String> = (0..400).map(|nth| format!("t{nth}")).collect();
-    let mut all: Vec<_> = tokens.iter().map(|token| Box::pin(world.bearer(token))).collect();
+    let mut all: Vec<_> = tokens
+        .iter()
+        .map(|token| Box::pin(world.bearer(token)))
+        .collect();
     let mut refused = 0;
     for one in &mut all {
         if let Poll::Ready(answer) = futures_util::poll!(one) {
@@ -540,7 +587,10 @@ async fn opq_08_signed_answers() {
     let asked = &world.issuer.introspections()[0];
     let accept = "application/token-introspection+jwt";
     assert_eq!(asked.accept.as_deref(), Some(accept));
-    world.bearer("nobodys").await.assert_invalid_token("inactive_token");
+    world
+        .bearer("nobodys")
+        .await
+        .assert_invalid_token("inactive_token");
 }
 
 /// A signed answer, to be broken.
@@ -577,7 +627,9 @@ async fn opq_08_what_is_not_signed_for_us_by_the_issuer_is_no_answer() {
         changed("aud", json!(["x", ID])),
         changed("aud", json!(R)),
     ] {
-        said_signed(&ok, &signed(&ok, good).sign()).await.assert_let_in();
+        said_signed(&ok, &signed(&ok, good).sign())
+            .await
+            .assert_let_in();
     }
     let full = signed(&ok, envelope()).header("typ", "application/Token-Introspection+JWT");
     said_signed(&ok, &full.sign()).await.assert_let_in();
@@ -617,7 +669,9 @@ async fn opq_08_type_algorithm_and_signature_are_those_of_a_signed_answer() {
         build().header("typ", "JWT").sign(),
         build().without_header("typ").sign(),
         build().unsigned().sign(),
-        build().hmac(world.issuer.public_pem(&world.issuer.signing_kid())).sign(),
+        build()
+            .hmac(world.issuer.public_pem(&world.issuer.signing_kid()))
+            .sign(),
         build().header("alg", "ES384").sign(),
         build().header("crit", json!(["x"])).sign(),
         build().tamper(|signature| signature[4] ^= 1).sign(),
@@ -695,7 +749,9 @@ async fn opq_09_signed_answers_are_carried_too() {
     let world = world(asking().signed_responses());
     let mut claims = envelope();
     claims["token_introspection"]["acr"] = json!("gold");
-    said_signed(&world, &signed(&world, claims).sign()).await.assert_let_in();
+    said_signed(&world, &signed(&world, claims).sign())
+        .await
+        .assert_let_in();
     let request = crate::support::post().header("authorization", "Bearer any");
     let (parts, ()) = request.body(()).unwrap().into_parts();
     let context = world.auth.authenticate(&parts).await.unwrap();
@@ -910,7 +966,9 @@ async fn t21_mounts_share_the_answer_and_each_judges_it() {
         let auth = auth.clone();
         async move {
             let answer = auth.authenticate(&parts).await;
-            answer.map(|_| ()).map_err(|rejection| rejection.reason().code())
+            answer
+                .map(|_| ())
+                .map_err(|rejection| rejection.reason().code())
         }
     };
     for _ in 0..3 {
@@ -932,7 +990,8 @@ async fn t22_a_remembered_answer_is_judged_at_every_request() {
     assert_eq!(world.auth.verified_tokens(), 1);
     world.auth.handle().revoke_issuer(I);
     world.bearer(&token).await.assert_invalid_token("revoked");
-    let other = world.token().issued_in(10).opaque();
+    world.clock.advance(Duration::from_secs(1));
+    let other = world.token().opaque();
     world.bearer(&other).await.assert_let_in();
     // Set by an administrator: no answer is as old as the wall clock says.
     world.clock.jump_wall(341);
@@ -948,7 +1007,10 @@ async fn a_flush_forgets_answers() {
     world.bearer(&token).await.assert_let_in();
     world.auth.handle().flush();
     assert_eq!(world.auth.verified_tokens(), 0);
-    world.bearer(&token).await.assert_invalid_token("inactive_token");
+    world
+        .bearer(&token)
+        .await
+        .assert_invalid_token("inactive_token");
 }
 
 #[tokio::test(start_paused = true)]
@@ -968,7 +1030,10 @@ async fn t28_neither_token_nor_secret_is_ever_shown() {
     let world = world(asking());
     let token = world.token().opaque();
     world.bearer(&token).await.assert_let_in();
-    world.bearer("nobodys-token").await.assert_invalid_token("inactive_token");
+    world
+        .bearer("nobodys-token")
+        .await
+        .assert_invalid_token("inactive_token");
     for fault in [
         Fault::Status(401),
         Fault::Html,
@@ -983,13 +1048,130 @@ async fn t28_neither_token_nor_secret_is_ever_shown() {
         let said = format!("{answer:?}");
         assert!(!said.contains(&token) && !said.contains("p+ss"), "{said}");
     }
-    let said = format!("{:?} {:?} {:?}", world.auth, asking(), world.issuer.introspections());
+    let said = format!(
+        "{:?} {:?} {:?}",
+        world.auth,
+        asking(),
+        world.issuer.introspections()
+    );
     let text = format!("{}{said}", log.text());
     assert!(text.contains("did not answer"), "{text}");
     let encoded = "bWNwK3NlcnZlcjpwJTJCc3MrdyUzQXJkJTJGJUMzJUE0JTI1";
     for secret in [token.as_str(), "nobodys-token", SECRET, "p%2Bss", encoded] {
         assert!(!text.contains(secret), "{secret} in {text}");
     }
+}
+
+/// A world with organizations and streams whose issuer is asked.
+async fn streaming() -> TokenWorld {
+    let mut world = TokenWorld::new().await;
+    let asking = Introspection::new().client_secret_basic("mcp", "introspecting");
+    let trusted = Issuer::new(I).organization_claim("org_id");
+    world.auth = Authenticator::builder(described(trusted.introspection(asking)))
+        .clock(world.clock.clone())
+        .fetch(world.issuer.fetch())
+        .api_tokens(world.tokens.clone())
+        .policies(world.policies.clone())
+        .audit(world.audit.clone())
+        .build()
+        .unwrap();
+    world
+}
+
+#[tokio::test(start_paused = true)]
+async fn mcp_20_a_stream_ends_when_its_token_is_no_longer_active() {
+    let world = streaming().await;
+    let token = world.access_token().opaque();
+    let mut open = world.events(&format!("Bearer {token}")).await;
+    world.pass(45).await;
+    open.assert_passes("data: 1\n\n");
+    world.issuer.deactivate(&token);
+    world.pass(61).await;
+    open.ended_for("inactive_token").await;
+    let ended = world.audit.take();
+    assert_eq!(ended.last().unwrap().event.name(), "stream.ended");
+}
+
+#[tokio::test(start_paused = true)]
+async fn mcp_20_a_stream_without_exp_goes_on_while_its_token_is_active() {
+    let world = streaming().await;
+    let token = world.access_token().without("exp").opaque();
+    let mut open = world.events(&format!("Bearer {token}")).await;
+    for _ in 0..20 {
+        world.pass(61).await;
+        open.assert_open();
+        settle().await;
+        open.assert_passes("data: 1\n\n");
+    }
+    world.issuer.deactivate(&token);
+    world.pass(61).await;
+    open.ended_for("inactive_token").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn mcp_20_a_stream_ends_with_exp_and_with_a_revocation_here() {
+    let world = streaming().await;
+    let token = world.access_token().expires_in(100).opaque();
+    let bearer = format!("Bearer {token}");
+    let mut open = world.events(&bearer).await;
+    world.pass(59).await;
+    open.assert_open();
+    world.pass(71).await;
+    open.ended_for("expired").await;
+
+    let bearer = format!("Bearer {}", world.access_token().opaque());
+    let mut open = world.events(&bearer).await;
+    world.auth.handle().revoke_issuer(I);
+    open.ended_for("revoked").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn mcp_20_a_flush_asks_again_for_streams_too() {
+    let world = streaming().await;
+    let token = world.access_token().opaque();
+    let mut open = world.events(&format!("Bearer {token}")).await;
+    world.auth.handle().flush();
+    open.feed("data: 1\n\n");
+    assert!(open.next().await.is_some(), "still good");
+    world.issuer.deactivate(&token);
+    world.auth.handle().flush();
+    open.ended_for("inactive_token").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn mcp_20_a_token_that_became_another_partys_ends_its_stream() {
+    let world = streaming().await;
+    let answer = |subject: &str| {
+        let mut answer = good();
+        answer["org_id"] = json!("acme");
+        answer["sub"] = json!(subject);
+        answer.to_string()
+    };
+    let kind = "application/json";
+    world.issuer.answer_introspection(kind, answer("ada"));
+    let mut open = world.events("Bearer any").await;
+    world.issuer.answer_introspection(kind, answer("bob"));
+    world.auth.handle().flush();
+    open.ended_for("inactive_token").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn opq_05_api_tokens_come_first_and_are_shown_to_nobody() {
+    let world = streaming().await;
+    world.robot().await.assert_let_in();
+    world.ada().await.assert_let_in();
+    let damaged = format!("Bearer {}x", world.acme_key.token.expose());
+    let answer = world.present(&damaged).await;
+    assert_eq!(answer.json()["error"], "invalid_credentials");
+    assert_eq!(world.issuer.hits().introspect, 0);
+    let opaque = format!("Bearer {}", world.access_token().opaque());
+    world.present(&opaque).await.assert_let_in();
+    let record = world.audit.take().pop().unwrap();
+    assert_eq!(record.method, Some("oauth2"));
+    let nobodys = world.present("Bearer nobodys").await;
+    nobodys.assert_invalid_token("inactive_token");
+    let record = world.audit.take().pop().unwrap();
+    assert_eq!(record.method, Some("oauth2"));
 }
 
 #[test]

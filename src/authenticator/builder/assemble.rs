@@ -38,7 +38,9 @@ pub(super) fn assemble(builder: AuthenticatorBuilder, examined: Examined) -> Aut
         }
     });
     let trust = Trust::new(trusted);
-    let introspectors = trust.issuers().filter_map(|issuer| issuer.introspector.clone());
+    let introspectors = trust
+        .issuers()
+        .filter_map(|issuer| issuer.introspector.clone());
     let introspectors = introspectors.collect();
     let audit = builder.options.into_trail().map(|trail| {
         let (tokens, policies) = (builder.tokens.as_ref(), builder.policies.as_ref());

@@ -7,7 +7,9 @@ use crate::oauth::introspection::{Examined, Identity};
 /// Reads keys, and sees to it that no token can be shown to an issuer it is not of. What
 /// [`Issuer::examine`] reports is not reported again.
 pub(super) fn examine(issuers: &[Issuer], problems: &mut Problems) -> Vec<Option<Examined>> {
-    let asked = issuers.iter().filter(|issuer| issuer.introspection.is_some());
+    let asked = issuers
+        .iter()
+        .filter(|issuer| issuer.introspection.is_some());
     let several = asked.count() > 1;
     let all = issuers.iter().enumerate();
     all.map(|(index, issuer)| {

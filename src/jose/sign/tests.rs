@@ -133,7 +133,10 @@ fn opq_01_what_is_no_key_for_its_algorithm_says_what_to_do() {
     let refused = |text: &str, algorithm| SigningKey::read(text, algorithm).unwrap_err();
     let es256 = SigningAlgorithm::Es256;
     assert_eq!(refused(&pem("EC PRIVATE KEY", ec.as_ref()), es256), CONVERT);
-    assert_eq!(refused(&pem("ENCRYPTED PRIVATE KEY", b"x"), es256), ENCRYPTED);
+    assert_eq!(
+        refused(&pem("ENCRYPTED PRIVATE KEY", b"x"), es256),
+        ENCRYPTED
+    );
     let plain = pem("PRIVATE KEY", ec.as_ref());
     let public = pem("PUBLIC KEY", ec.as_ref());
     let cut = plain.replace("-----END", "----END");
@@ -143,8 +146,14 @@ fn opq_01_what_is_no_key_for_its_algorithm_says_what_to_do() {
         ("{}", es256),
         ("{", es256),
         (r#"{"kty":"oct","k":"AAAA"}"#, es256),
-        (r#"{"kty":"EC","crv":"P-256","d":"AA","x":"AA","y":"AA"}"#, es256),
-        (r#"{"kty":"RSA","n":"AQAB","e":"AQAB"}"#, SigningAlgorithm::Rs256),
+        (
+            r#"{"kty":"EC","crv":"P-256","d":"AA","x":"AA","y":"AA"}"#,
+            es256,
+        ),
+        (
+            r#"{"kty":"RSA","n":"AQAB","e":"AQAB"}"#,
+            SigningAlgorithm::Rs256,
+        ),
         (ED_JWK, es256),
         (EC_JWK, SigningAlgorithm::Es384),
         (&plain, SigningAlgorithm::Rs256),

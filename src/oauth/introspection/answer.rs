@@ -147,7 +147,9 @@ impl Asker {
             return Err(unusable("no key of the issuer is there to verify it"));
         };
         let signed = candidates.verify(compact.signed, compact.signature());
-        signed.map(|_| ()).ok_or_else(|| unusable("its signature is wrong"))
+        signed
+            .map(|_| ())
+            .ok_or_else(|| unusable("its signature is wrong"))
     }
 }
 

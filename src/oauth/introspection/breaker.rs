@@ -126,7 +126,16 @@ mod tests {
 
     #[test]
     fn r18_pauses_are_spread_and_bounded() {
-        for (failures, most) in [(1, 1), (5, 1), (6, 2), (7, 4), (8, 8), (9, 16), (10, 25), (99, 25)] {
+        for (failures, most) in [
+            (1, 1),
+            (5, 1),
+            (6, 2),
+            (7, 4),
+            (8, 8),
+            (9, 16),
+            (10, 25),
+            (99, 25),
+        ] {
             let mut longest = Duration::ZERO;
             for random in 0..30_000 {
                 let pause = pause(failures, random);

@@ -237,7 +237,8 @@ impl Asker {
         let document = document.map_err(|failure| {
             // Whoever sends nonsense must not be able to lock everybody else out.
             let about_the_token = |status: http::StatusCode| {
-                status.is_client_error() && !matches!(status.as_u16(), 401 | 403 | 404 | 405 | 408 | 429)
+                status.is_client_error()
+                    && !matches!(status.as_u16(), 401 | 403 | 404 | 405 | 408 | 429)
             };
             match failure.status {
                 Some(status) if about_the_token(status) => Failure::Token(failure.error),

@@ -211,7 +211,7 @@ impl Judge<'_, '_> {
         };
         match self.claims.get("aud") {
             Some(Json::Array(none)) if none.is_empty() && self.answers_only_for_us() => {
-                named = true
+                named = true;
             }
             None => {
                 named = matches!(self.issuer.profile.audience, AudienceRule::Clients(_))

@@ -137,6 +137,13 @@ impl Discovery {
         self.suspect.store(true, Ordering::Relaxed);
     }
 
+    /// Whether the issuer's metadata was read and names no keys, and none are needed: its tokens are
+    /// asked about.
+    pub(super) fn is_keyless(&self) -> bool {
+        let known = self.known();
+        self.configured.is_none() && known.is_some_and(|known| known.jwks_uri.is_none())
+    }
+
     /// The scopes this server may ask clients for that the issuer's metadata does not list; none
     /// if it lists no scopes at all, or has not been read.
     pub(super) fn unlisted_scopes(&self) -> ScopeSet {

@@ -169,8 +169,8 @@ async fn opq_01_private_key_jwt_is_new_for_every_call() {
             world.bearer(&world.token().opaque()).await.assert_let_in();
         }
         let asked = &world.issuer.introspections()[0];
-        let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-        assert_eq!(asked.field("client_assertion_type"), Some(kind));
+        let jwt_bearer = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+        assert_eq!(asked.field("client_assertion_type"), Some(jwt_bearer));
         let assertion = asked.field("client_assertion").unwrap();
         let header: Value = decoded(assertion.split('.').next().unwrap());
         assert_eq!(
@@ -205,11 +205,30 @@ async fn opq_01_a_configured_endpoint_needs_no_metadata() {
 async fn opq_01_an_issuer_without_keys_is_asked_all_the_same() {
     let world = world(asking());
     world.issuer.remove_metadata_field("jwks_uri");
+    assert!(!world.auth.is_ready());
+    let ready = world.auth.warm_up(Duration::from_secs(5)).await;
+    assert!(ready.is_ok() && world.auth.is_ready(), "{ready:?}");
     world.bearer(&world.token().opaque()).await.assert_let_in();
     world.issuer.remove_metadata_field("introspection_endpoint");
     let cold = self::world(asking());
     cold.issuer.remove_metadata_field("introspection_endpoint");
     assert_outage(&cold.bearer("any").await, "issuer_unavailable");
+}
+
+#[tokio::test(start_paused = true)]
+async fn opq_01_an_endpoint_that_moved_is_looked_for_again() {
+    let world = world(asking());
+    let old = format!("{I}/elsewhere");
+    world
+        .issuer
+        .set_metadata_field("introspection_endpoint", old);
+    assert_outage(&world.bearer("any").await, "issuer_unavailable");
+    let new = format!("{I}/introspect");
+    world
+        .issuer
+        .set_metadata_field("introspection_endpoint", new);
+    world.clock.advance(Duration::from_millis(1001));
+    world.bearer(&world.token().opaque()).await.assert_let_in();
 }
 
 #[tokio::test(start_paused = true)]
@@ -323,9 +342,7 @@ async fn opq_05_an_answer_serves_for_its_lifetime_and_never_beyond_exp() {
         let token = world.token().expires_in(exp).opaque();
         world.bearer(&token).await.assert_let_in();
         world.issuer.fail(Endpoint::Introspect, Fault::Status(500));
-        world
-            .clock
-            .advance(Duration::from_secs(last) - Duration::from_millis(1));
+        world.clock.advance(Duration::from_millis(last * 1000 - 1));
         world.bearer(&token).await.assert_let_in();
         world.clock.advance(Duration::from_millis(2));
         assert_outage(&world.bearer(&token).await, "issuer_unavailable");
@@ -594,7 +611,7 @@ async fn opq_08_signed_answers() {
 }
 
 /// A signed answer, to be broken.
-fn signed(world: &World, claims: Value) -> TokenBuilder {
+fn signed(world: &World, claims: &Value) -> TokenBuilder {
     let token = world.token().raw_claims(claims.to_string());
     token.header("typ", "token-introspection+jwt")
 }
@@ -627,11 +644,11 @@ async fn opq_08_what_is_not_signed_for_us_by_the_issuer_is_no_answer() {
         changed("aud", json!(["x", ID])),
         changed("aud", json!(R)),
     ] {
-        said_signed(&ok, &signed(&ok, good).sign())
+        said_signed(&ok, &signed(&ok, &good).sign())
             .await
             .assert_let_in();
     }
-    let full = signed(&ok, envelope()).header("typ", "application/Token-Introspection+JWT");
+    let full = signed(&ok, &envelope()).header("typ", "application/Token-Introspection+JWT");
     said_signed(&ok, &full.sign()).await.assert_let_in();
     let late = json!(NOW - 91);
     for claims in [
@@ -649,7 +666,7 @@ async fn opq_08_what_is_not_signed_for_us_by_the_issuer_is_no_answer() {
         good(),
     ] {
         let world = fresh();
-        let text = signed(&world, claims.clone()).sign();
+        let text = signed(&world, &claims).sign();
         let answer = said_signed(&world, &text).await;
         assert_eq!(answer.code(), "issuer_unavailable", "{claims}");
         assert_outage(&answer, "issuer_unavailable");
@@ -662,7 +679,7 @@ async fn opq_08_type_algorithm_and_signature_are_those_of_a_signed_answer() {
     let forged = stranger.token(R).raw_claims(envelope().to_string());
     let forged = forged.header("typ", "token-introspection+jwt").sign();
     let world = world(asking().signed_responses());
-    let build = || signed(&world, envelope());
+    let build = || signed(&world, &envelope());
     let good = build().sign();
     for text in [
         build().header("typ", "at+jwt").sign(),
@@ -695,7 +712,7 @@ async fn opq_08_type_algorithm_and_signature_are_those_of_a_signed_answer() {
     let now = tower_mcp_auth::clock::Clock::now(&now).as_secs();
     let mut claims = changed("iat", json!(now));
     claims["token_introspection"]["exp"] = json!(now + 60);
-    let answer = said_signed(&world, &signed(&world, claims).sign()).await;
+    let answer = said_signed(&world, &signed(&world, &claims).sign()).await;
     answer.assert_let_in();
 }
 
@@ -749,7 +766,7 @@ async fn opq_09_signed_answers_are_carried_too() {
     let world = world(asking().signed_responses());
     let mut claims = envelope();
     claims["token_introspection"]["acr"] = json!("gold");
-    said_signed(&world, &signed(&world, claims).sign())
+    said_signed(&world, &signed(&world, &claims).sign())
         .await
         .assert_let_in();
     let request = crate::support::post().header("authorization", "Bearer any");
@@ -912,8 +929,8 @@ async fn t21_a_token_is_shown_to_its_own_issuer_only() {
     none.assert_invalid_token("unrecognized_credential");
     let both = world.bearer("uno_two").await;
     both.assert_invalid_token("unrecognized_credential");
-    let note = both.rejection.as_ref().unwrap().note().unwrap();
-    assert!(note.contains(I) && note.contains(OTHER), "{note}");
+    let quarrel = both.rejection.as_ref().unwrap().note().unwrap();
+    assert!(quarrel.contains(I) && quarrel.contains(OTHER), "{quarrel}");
     assert_eq!((hits(&world.issuer), hits(&other)), (2, 1));
 }
 
@@ -982,7 +999,10 @@ async fn t21_mounts_share_the_answer_and_each_judges_it() {
 
 #[tokio::test(start_paused = true)]
 async fn t22_a_remembered_answer_is_judged_at_every_request() {
-    let world = world(asking());
+    let world = custom(
+        |trusted| trusted.introspection(asking()),
+        |builder| builder.verified_token_bytes(1024 * 1024),
+    );
     let token = world.token().expires_in(10).opaque();
     for _ in 0..4 {
         world.bearer(&token).await.assert_let_in();

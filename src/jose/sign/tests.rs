@@ -105,8 +105,8 @@ fn opq_01_rsa_signs_from_both_kinds_of_pem_and_a_jwk() {
         numbers.push(URL_SAFE_NO_PAD.encode(digits));
     }
     let names = ["version", "n", "e", "d", "p", "q", "dp", "dq", "qi"];
-    let named = names.into_iter().zip(numbers.iter().map(|n| json!(n)));
-    let mut jwk: serde_json::Map<_, _> = named.map(|(name, n)| (name.to_owned(), n)).collect();
+    let parts = names.into_iter().zip(numbers.iter().map(|n| json!(n)));
+    let mut jwk: serde_json::Map<_, _> = parts.map(|(name, n)| (name.to_owned(), n)).collect();
     jwk.remove("version");
     jwk.insert("kty".into(), "RSA".into());
     jwk.insert("alg".into(), "RS256".into());

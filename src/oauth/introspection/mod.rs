@@ -10,6 +10,7 @@ use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use http::StatusCode;
 use url::Url;
 
 use super::claims::{self, Answered};
@@ -149,7 +150,6 @@ impl Introspector {
 
 /// An answer serves to its bound and no longer. It is asked for again in the last fifth of that, and
 /// used to the end where this fails.
-#[expect(clippy::ref_option, reason = "the signature the loader asks for")]
 fn serves(said: &Said, _: Lifetime) -> (Duration, Duration) {
     match said {
         Some(answer) => (answer.serves * 4 / 5, answer.serves / 5),
@@ -236,12 +236,16 @@ impl Asker {
         let document = post(&self.fetch, &endpoint, form, limits).await;
         let document = document.map_err(|failure| {
             // Whoever sends nonsense must not be able to lock everybody else out.
-            let about_the_token = |status: http::StatusCode| {
+            let about_the_token = |status: StatusCode| {
                 status.is_client_error()
-                    && !matches!(status.as_u16(), 401 | 403 | 404 | 405 | 408 | 429)
+                    && !matches!(status.as_u16(), 401 | 403 | 404 | 405 | 408 | 410 | 429)
             };
             match failure.status {
                 Some(status) if about_the_token(status) => Failure::Token(failure.error),
+                Some(StatusCode::NOT_FOUND | StatusCode::GONE) => {
+                    self.keys.doubt_metadata();
+                    Failure::Endpoint(failure)
+                }
                 _ => Failure::Endpoint(failure),
             }
         })?;

@@ -119,6 +119,11 @@ impl KeySource {
         self.discovery.introspection(&self.fetch, now).await
     }
 
+    /// The endpoint was not there: the metadata is read again before the next question.
+    pub(crate) fn doubt_metadata(&self) {
+        self.discovery.doubt();
+    }
+
     async fn ask(&self, now: Duration) -> Result<Snapshot, FetchFailure> {
         let jwks_uri = self.discovery.jwks_uri(&self.fetch, now).await?;
         let document = get(&self.fetch, &jwks_uri, Limits::default())

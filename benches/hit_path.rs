@@ -19,6 +19,7 @@ fn hit_path(bench: &mut Criterion) {
     let mut rows = vec![rows::bare(&fixture)];
     rows.extend(rows::warm(&fixture));
     rows.extend(rows::warm_with_more(&fixture));
+    rows.push(rows::warm_introspected(&fixture));
     criterion(bench, "hit_path", rows);
 }
 

@@ -134,16 +134,10 @@ where
         key: impl Fn() -> K,
         when: When,
     ) -> Known<V> {
-        let Some(pinned) = pinned else {
-            let key = key();
-            return self.ask(&key, || (), when);
-        };
-        // Before the place is looked up: what is invalidated after that makes the pin void.
-        let generation = self.0.generation.load(Ordering::Acquire);
-        let find = || self.0.cell(&key());
-        pinned.with(generation, find, |cell| {
-            self.ask_cell(cell, &key, || (), when)
-        })
+        match pinned {
+            Some(pinned) => self.ask_at(pinned, key, || (), when),
+            None => self.ask(&key(), || (), when),
+        }
     }
 }
 
@@ -186,6 +180,22 @@ where
     pub(crate) fn ask(&self, key: &K, argument: impl FnOnce() -> A, when: When) -> Known<V> {
         let cell = self.0.cell(key);
         self.ask_cell(&cell, || key.clone(), argument, when)
+    }
+
+    /// [`ask`](Self::ask) at a place that was found before. The key is made only if it is needed.
+    pub(crate) fn ask_at(
+        &self,
+        pinned: &Pinned<V>,
+        key: impl Fn() -> K,
+        argument: impl FnOnce() -> A,
+        when: When,
+    ) -> Known<V> {
+        // Before the place is looked up: what is invalidated after that makes the pin void.
+        let generation = self.0.generation.load(Ordering::Acquire);
+        let find = || self.0.cell(&key());
+        pinned.with(generation, find, |cell| {
+            self.ask_cell(cell, &key, argument, when)
+        })
     }
 
     fn ask_cell(

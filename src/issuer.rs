@@ -4,6 +4,8 @@
 //! with `/` is a JSON pointer (RFC 6901) such as `/realm_access/roles`. A URL-shaped claim name such
 //! as `https://example.com/org` is an ordinary name.
 
+mod introspection;
+
 use std::time::Duration;
 
 use url::Url;
@@ -12,6 +14,9 @@ use crate::address::check_url;
 use crate::algorithm::SigningAlgorithm;
 use crate::error::Problems;
 use crate::profile::{AudienceRule, Profile};
+
+pub use introspection::Introspection;
+pub(crate) use introspection::{Client, Proof};
 
 /// How old an issuer's keys may be.
 ///
@@ -84,6 +89,7 @@ pub struct Issuer {
     pub(crate) leeway: Duration,
     pub(crate) max_lifetime: Duration,
     pub(crate) freshness: Freshness,
+    pub(crate) introspection: Option<Introspection>,
 }
 
 impl Issuer {
@@ -102,6 +108,7 @@ impl Issuer {
             leeway: Duration::from_secs(30),
             max_lifetime: Duration::from_secs(24 * 3600),
             freshness: Freshness::default(),
+            introspection: None,
         }
     }
 
@@ -176,6 +183,13 @@ impl Issuer {
         self
     }
 
+    /// Takes its opaque tokens too, by asking it about each one (RFC 7662). Default: none are taken.
+    #[must_use]
+    pub fn introspection(mut self, introspection: Introspection) -> Self {
+        self.introspection = Some(introspection);
+        self
+    }
+
     /// Adds every mistake to `problems`; `field` names this issuer.
     pub(crate) fn examine(&self, field: &str, problems: &mut Problems) {
         examine_url(field, &self.identifier, problems);
@@ -191,6 +205,9 @@ impl Issuer {
         }
         self.examine_times(field, problems);
         self.examine_profile(field, problems);
+        if let Some(introspection) = &self.introspection {
+            introspection.examine(&format!("{field}.introspection"), problems);
+        }
         let claims = [
             ("organization_claim", &self.organization_claim),
             ("tenant_claim", &self.tenant_claim),

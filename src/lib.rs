@@ -101,6 +101,7 @@
 //! - [`api_token`]: personal tokens and service-account keys; [`api_token::ApiTokens`] issues, rolls
 //!   and revokes them, an [`api_token::ApiTokenStore`] keeps them. [`api_token::foreign`]: tokens of
 //!   a format you have already.
+//! - [`Introspection`]: opaque access tokens, by asking their issuer.
 //! - [`OrganizationPolicy`]: an organization administrator's switches. [`policy::PolicyStore`]: where
 //!   they are kept.
 //! - [`enrich`]: what your directory knows about a user. [`throttle`]: how failed API tokens are
@@ -137,6 +138,10 @@
 //! | API token record; beyond it while the store fails | 30 s; 30 s (60 s in all) | fixed |
 //! | an id no store knows | 2 s | fixed |
 //! | token of a foreign format: facts; beyond them while `verify` fails; that there is none | 30 s; 30 s; 2 s | fixed |
+//! | what an issuer says of an opaque token; that it is not active | min(30 s, `exp`); 5 s | 1 – 30 s; fixed |
+//! | one introspection call; under way; waiting, per issuer; its answer | 2 s; 64; 256; 64 KiB | fixed |
+//! | failures in a row that stop it; until the next attempt | 5; 1 – 25 s | fixed |
+//! | opaque tokens known per issuer; as many that are not active | 10,000 | fixed |
 //! | policy; beyond it while the store fails | 30 s; 5 min | fixed |
 //! | user facts; beyond it while the directory fails | 30 s; 5 min | fixed |
 //! | one read: token record or `verify`; policy or user facts | 500 ms; 2 s | fixed |
@@ -223,7 +228,7 @@ pub use cors::cors;
 #[doc(inline)]
 pub use error::{BackendError, ConfigError};
 #[doc(inline)]
-pub use issuer::{Freshness, Issuer};
+pub use issuer::{Freshness, Introspection, Issuer};
 #[doc(inline)]
 pub use middleware::auth::{AuthenticateLayer, AuthorizeToolLayer, McpAuthLayer};
 #[doc(inline)]

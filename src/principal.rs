@@ -155,7 +155,8 @@ impl Principal {
         &self.0.scopes
     }
 
-    /// When the credential expires (`exp`).
+    /// When the credential expires (`exp`). Of an opaque token whose issuer does not say: until when
+    /// its answer serves.
     #[must_use]
     pub fn expires_at(&self) -> UnixTime {
         self.0.expires_at

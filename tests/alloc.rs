@@ -28,7 +28,9 @@ use tower_mcp_auth::ident::OrganizationId;
 use tower_mcp_auth::policy::{Intent, MemoryPolicyStore, OrganizationPolicy};
 use tower_mcp_auth::testing::TestIssuer;
 use tower_mcp_auth::tool::ToolRule;
-use tower_mcp_auth::{Authenticator, Issuer, McpAuthLayer, ProtectedResource, ToolRules};
+use tower_mcp_auth::{
+    Authenticator, Introspection, Issuer, McpAuthLayer, ProtectedResource, ToolRules,
+};
 
 const RESOURCE: &str = "https://mcp.example.com/mcp";
 
@@ -116,6 +118,30 @@ async fn a_warm_api_token_costs_at_most_three_allocations_and_no_await() {
         println!("{ours} for {authorization:.6}");
         assert!(ours <= most, "{ours} allocations for {authorization:.6}");
     }
+}
+
+#[tokio::test]
+async fn a_warm_opaque_token_costs_what_a_warm_jwt_costs() {
+    let issuer = TestIssuer::builder().client("mcp", "secret").in_process();
+    let asked = Introspection::new().client_secret_basic("mcp", "secret");
+    let trusted = Issuer::new(issuer.url()).introspection(asked);
+    let auth = Authenticator::builder(ProtectedResource::new(RESOURCE).issuer(trusted))
+        .fetch(issuer.fetch())
+        .build()
+        .unwrap();
+    let mut service = McpAuthLayer::new(auth).layer(Bare);
+    let token = issuer.token(RESOURCE);
+    let counts = [token.sign(), token.opaque()].map(|token| format!("Bearer {token}"));
+    let mut least = Vec::new();
+    for authorization in counts {
+        let warm = service.call(request(&authorization)).await.unwrap();
+        assert_eq!(warm.status(), 200);
+        let bare = allocations(&mut Bare, &authorization);
+        let counts = (0..100).map(|_| allocations(&mut service, &authorization));
+        least.push(counts.min().unwrap() - bare);
+    }
+    println!("{least:?} for a JWT and an opaque token");
+    assert_eq!(least[0], least[1]);
 }
 
 /// A call of a tool with this many bytes.

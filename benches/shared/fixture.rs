@@ -18,7 +18,7 @@ use tower_mcp_auth::policy::MemoryPolicyStore;
 use tower_mcp_auth::testing::TestIssuer;
 use tower_mcp_auth::throttle::ThrottleSettings;
 use tower_mcp_auth::{
-    Authenticator, Issuer, OrganizationPolicy, ProtectedResource, SigningAlgorithm,
+    Authenticator, Introspection, Issuer, OrganizationPolicy, ProtectedResource, SigningAlgorithm,
 };
 
 pub(crate) const RESOURCE: &str = "https://mcp.example.com/mcp";
@@ -72,6 +72,7 @@ impl Fixture {
         let issuer = TestIssuer::builder()
             .algorithms(algorithms.iter().copied())
             .claim("org_id", "acme")
+            .client("mcp", "introspecting")
             .in_process();
         Self {
             runtime: Rc::new(new_runtime()),
@@ -87,6 +88,16 @@ impl Fixture {
             .algorithms(self.algorithms.iter().copied())
             .organization_claim("org_id");
         ProtectedResource::new(RESOURCE).issuer(issuer)
+    }
+
+    /// Opaque access tokens too.
+    pub(crate) fn introspecting(&self) -> AuthenticatorBuilder {
+        let asked = Introspection::new().client_secret_basic("mcp", "introspecting");
+        let issuer = Issuer::new(self.issuer.url())
+            .organization_claim("org_id")
+            .introspection(asked);
+        Authenticator::builder(ProtectedResource::new(RESOURCE).issuer(issuer))
+            .fetch(self.issuer.fetch())
     }
 
     /// OAuth only.

@@ -118,6 +118,13 @@ pub(crate) fn warm(fixture: &Fixture) -> Vec<Row> {
     rows
 }
 
+/// An opaque token that its issuer was asked about: to be read against a warm JWT.
+pub(crate) fn warm_introspected(fixture: &Fixture) -> Row {
+    let header = bearer(fixture.access_token().opaque());
+    let name = "warm/introspected";
+    sent(name, fixture, fixture.introspecting(), 200, Some(header))
+}
+
 /// What more settings add to a warm token.
 pub(crate) fn warm_with_more(fixture: &Fixture) -> Vec<Row> {
     let enriched =

@@ -2,6 +2,7 @@
 
 mod assemble;
 mod examine;
+mod introspections;
 mod messages;
 
 use std::fmt;

@@ -149,7 +149,7 @@ impl Inner {
 
     fn access_token(&self, text: &str, asked: Asked<'_>) -> Result<(Proven, Option<Fact>), Need> {
         if !is_token_shaped(text) {
-            return Err(Reason::UnrecognizedCredential.into());
+            return self.opaque_token(text, asked);
         }
         let attempt = if asked.waited.keys {
             Attempt::AfterWait
@@ -197,7 +197,7 @@ impl Inner {
     /// an API token that was looked at, also until when. Scopes stay with their credential.
     pub(super) fn readmit(
         &self,
-        context: &AuthContext,
+        (context, opaque): (&AuthContext, Option<&SecretText>),
         causes: Causes,
         asked: Asked<'_>,
     ) -> Result<Option<UnixTime>, Need> {
@@ -210,10 +210,10 @@ impl Inner {
         };
         let (principal, organization) = (&proven.principal, &proven.organization);
         self.shared.revocations.check(principal, organization)?;
-        let until = match (&proven.token, self.tokens()) {
-            (Some(used), Some(tokens)) if causes.contains(Causes::TOKEN) => {
-                tokens.still_serves(used, asked)?
-            }
+        let until = match (&proven.token, self.tokens(), opaque) {
+            _ if !causes.contains(Causes::TOKEN) => None,
+            (Some(used), Some(tokens), _) => tokens.still_serves(used, asked)?,
+            (_, _, Some(text)) => Some(self.still_active(text, principal, asked)?),
             _ => None,
         };
         let permitted = if causes.contains(Causes::POLICY) {

@@ -9,7 +9,6 @@ use super::tokens::Tokens;
 use crate::api_token::TokenId;
 use crate::audit::trail::AuditTrail;
 use crate::audit::{AuditCredential, AuditRecord, AuditText};
-use crate::jose::compact::is_token_shaped;
 use crate::method::AuthMethod;
 use crate::wire::authorization::{Presented, read};
 use crate::wire::basic::{BasicCredential, read_basic};
@@ -48,7 +47,7 @@ impl Evidence {
             (Ok(Presented::Bearer(text)), Some(tokens)) if tokens.kind_of(text).is_some() => {
                 Self::token(tokens, text)
             }
-            (Ok(Presented::Bearer(text)), _) if is_token_shaped(text) => Self {
+            (Ok(Presented::Bearer(text)), _) if inner.is_access_token(text) => Self {
                 method: Some(AuthMethod::OAuth),
                 ..Self::default()
             },

@@ -12,6 +12,8 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue};
 use pin_project_lite::pin_project;
 use tokio::runtime::Handle;
 use tokio::time::Sleep;
@@ -21,8 +23,12 @@ use super::sender::{Arrival, Sender};
 use super::{Authenticator, Inner};
 use crate::clock::UnixTime;
 use crate::context::AuthContext;
+use crate::jose::compact::is_token_shaped;
 use crate::rejection::{Reason, Rejection};
+use crate::secret::SecretText;
 use crate::signal::{Causes, Watch};
+use crate::wire::authorization::bearer;
+use crate::wire::only_line;
 
 /// How often a stream is looked at again when nothing is heard: with the freshness of a record it is
 /// at most so much longer than a request that a stream outlives a change made elsewhere.
@@ -36,6 +42,8 @@ const LAST_SECOND: Duration = Duration::from_millis(250);
 pub(crate) struct Opening {
     inner: Arc<Inner>,
     context: AuthContext,
+    /// The token, if its issuer has to be asked about it again.
+    opaque: Option<Arc<SecretText>>,
     sender: Sender,
     /// The generation of the signal before the party was judged.
     seen: u64,
@@ -56,18 +64,35 @@ impl Authenticator {
         self.generation() == seen && same_second.unwrap_or(false)
     }
 
+    /// The credential to be kept while the inner service works, for a response that goes on and has
+    /// to ask about it again. Only what may be an opaque token: all others know their end themselves.
+    pub(crate) fn keeps(&self, headers: &HeaderMap) -> Option<HeaderValue> {
+        let asks = self.0.shared.close_streams && self.0.trust.introspectors().next().is_some();
+        let mut line = asks
+            .then(|| only_line(headers, &AUTHORIZATION).ok())??
+            .cloned()?;
+        line.set_sensitive(true);
+        Some(line)
+    }
+
     /// What a lease starts from; `None` if streams are left alone.
     pub(crate) fn opening(
         &self,
         arrival: Arrival,
         context: &AuthContext,
+        kept: Option<&HeaderValue>,
         seen: u64,
     ) -> Option<Opening> {
         // Without a sender nobody was let in.
         let sender = arrival.sender.filter(|_| self.0.shared.close_streams)?;
+        let opaque = kept.filter(|_| context.token().is_none());
+        let opaque = opaque
+            .and_then(bearer)
+            .filter(|text| !is_token_shaped(text));
         Some(Opening {
             inner: self.0.clone(),
             context: context.clone(),
+            opaque: opaque.map(|text| Arc::new(SecretText::new(text))),
             sender,
             seen,
         })
@@ -88,17 +113,14 @@ impl Opening {
         if let Some(token) = self.context.token() {
             return token.ends_at();
         }
-        let issuer = self.inner.trust.get(principal.issuer());
-        let leeway = issuer.map_or(0, |issuer| issuer.config.leeway.as_secs());
-        principal
-            .expires_at()
-            .plus_secs(i64::try_from(leeway).unwrap_or(0))
+        self.inner.ends_at(principal)
     }
 
     /// Judged again, or what is needed for it.
     fn judge(&self, causes: Causes, waited: Waited) -> Result<Option<UnixTime>, Need> {
         let asked = self.inner.asked(&self.sender, waited);
-        self.inner.readmit(&self.context, causes, asked)
+        let party = (&self.context, self.opaque.as_deref());
+        self.inner.readmit(party, causes, asked)
     }
 }
 

@@ -9,6 +9,7 @@ mod issued;
 mod lease;
 mod limits;
 mod need;
+mod opaque;
 mod operations;
 mod options;
 mod remembered;
@@ -34,6 +35,7 @@ use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method};
 use crate::clock::Clock;
 use crate::context::{AuthContext, Operations};
 use crate::error::{BackendError, ConfigError, Problems};
+use crate::oauth::introspection::Introspector;
 use crate::oauth::jwt::{Trust, TrustedIssuer};
 use crate::policy::ClientPattern;
 use crate::rejection::{Reason, Rejection};
@@ -102,6 +104,7 @@ struct Inner {
 struct Shared {
     clock: Arc<dyn Clock>,
     tokens: Option<Tokens>,
+    introspectors: Vec<Arc<Introspector>>,
     memory: Option<Memory>,
     mounts: AtomicU64,
     rules: Rules,

@@ -10,6 +10,7 @@ use super::Inner;
 use super::decide::Proven;
 use super::issued::Record;
 use super::need::{Asked, Need};
+use super::opaque::Opaque;
 use super::tokens::UsedToken;
 use crate::cache::Pinned;
 use crate::cache::credentials::{Credentials, Domain, Weighed};
@@ -33,6 +34,8 @@ pub(super) enum Fact {
     AccessToken(Verdict),
     /// A token of our own format. Of foreign ones their makers' answers are kept.
     ApiToken(UsedToken),
+    /// An access token that its issuer was asked about.
+    Opaque(Opaque),
 }
 
 /// Where the party's record, policy and user facts were found.
@@ -48,6 +51,7 @@ impl Weighed for Remembered {
         let own = match &self.fact {
             Fact::AccessToken(verdict) => verdict.size(),
             Fact::ApiToken(used) => used.held.principal.size(),
+            Fact::Opaque(opaque) => opaque.size(),
         };
         size_of::<Self>() + own
     }
@@ -61,7 +65,7 @@ impl Inner {
         };
         let tag = memory.tag(self.domain(found.scheme), found.bytes);
         if let Some(known) = memory.find(&tag) {
-            if let Some(proven) = self.recall(known, asked)? {
+            if let Some(proven) = self.recall(known, found, asked)? {
                 return Ok(proven);
             }
             memory.forget(&tag);
@@ -88,7 +92,12 @@ impl Inner {
     }
 
     /// The party of a fact, if a look at the credential would still lead to it.
-    fn recall(&self, known: Arc<Remembered>, asked: Asked<'_>) -> Result<Option<Proven>, Need> {
+    fn recall(
+        &self,
+        known: Arc<Remembered>,
+        found: Found<'_>,
+        asked: Asked<'_>,
+    ) -> Result<Option<Proven>, Need> {
         let proven = match &known.fact {
             Fact::AccessToken(verdict) if verdict.holds(asked.now, asked.tick) => Proven {
                 principal: verdict.principal.clone(),
@@ -98,7 +107,8 @@ impl Inner {
                 remembered: None,
             },
             Fact::ApiToken(used) if self.serves(used, &known.pins, asked)? => used.clone().into(),
-            Fact::AccessToken(_) | Fact::ApiToken(_) => return Ok(None),
+            Fact::Opaque(opaque) if opaque.holds(found.bytes, asked)? => opaque.proven(),
+            Fact::AccessToken(_) | Fact::ApiToken(_) | Fact::Opaque(_) => return Ok(None),
         };
         Ok(Some(Proven {
             remembered: Some(known),

@@ -166,8 +166,8 @@ impl AuthHandle {
         self.revoke(Target::Issuer(issuer.into()));
     }
 
-    /// Forgets every verified access token, cached token record, policy and user fact: the next
-    /// request verifies again and asks the stores.
+    /// Forgets every verified access token, introspection answer, cached token record, policy and
+    /// user fact: the next request verifies again and asks the stores and the issuers.
     pub fn flush(&self) {
         self.0.rules.flush();
         if let Some(memory) = &self.0.memory {
@@ -175,6 +175,9 @@ impl AuthHandle {
         }
         if let Some(tokens) = &self.0.tokens {
             tokens.flush();
+        }
+        for introspector in &self.0.introspectors {
+            introspector.flush();
         }
         self.0.signal.raise(Causes::ALL, None);
     }

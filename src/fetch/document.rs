@@ -8,8 +8,8 @@ mod head;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{ACCEPT, ACCEPT_ENCODING, USER_AGENT};
-use http::{Request, StatusCode};
+use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
+use http::{HeaderValue, Method, Request, StatusCode};
 use http_body::Body;
 use http_body_util::{BodyExt, Full};
 use url::Url;
@@ -39,7 +39,15 @@ impl Default for Limits {
     }
 }
 
-/// A complete JSON answer. Its content is unread and as untrusted as the issuer.
+/// A form to be sent (RFC 6749 appendix B), and what is to come back.
+pub(crate) struct Form {
+    pub(crate) body: String,
+    pub(crate) authorization: Option<HeaderValue>,
+    /// The one media type of an answer that is not JSON.
+    pub(crate) accept: Option<&'static str>,
+}
+
+/// A complete answer. Its content is unread and as untrusted as the issuer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Document {
     pub(crate) body: Bytes,
@@ -87,29 +95,72 @@ pub(crate) async fn get(
     url: &Url,
     limits: Limits,
 ) -> Result<Document, FetchFailure> {
-    let outcome = match request(url) {
-        Ok(request) => tokio::time::timeout(limits.deadline, exchange(fetch, request, limits.body))
-            .await
-            .unwrap_or_else(|_| {
-                let deadline = limits.deadline;
-                Err(format!("no complete answer within {deadline:?}").into())
-            }),
+    ask(fetch, url, None, limits).await
+}
+
+/// POSTs a form and takes one document, under the same rules.
+///
+/// # Errors
+///
+/// As [`get`]; and if the answer has another media type than was asked for. Nothing of the form is
+/// in the error.
+pub(crate) async fn post(
+    fetch: &DynFetch,
+    url: &Url,
+    form: Form,
+    limits: Limits,
+) -> Result<Document, FetchFailure> {
+    ask(fetch, url, Some(form), limits).await
+}
+
+async fn ask(
+    fetch: &DynFetch,
+    url: &Url,
+    form: Option<Form>,
+    limits: Limits,
+) -> Result<Document, FetchFailure> {
+    let method = form.as_ref().map_or(Method::GET, |_| Method::POST);
+    let accept = form.as_ref().and_then(|form| form.accept);
+    let outcome = match request(url, form) {
+        Ok(request) => {
+            let exchange = exchange(fetch, request, accept, limits.body);
+            tokio::time::timeout(limits.deadline, exchange)
+                .await
+                .unwrap_or_else(|_| {
+                    let deadline = limits.deadline;
+                    Err(format!("no complete answer within {deadline:?}").into())
+                })
+        }
         Err(problem) => Err(problem.into()),
     };
     outcome.map_err(|failure| FetchFailure {
-        error: BackendError::new(format!("GET {}: {}", shown(url), failure.message)),
+        error: BackendError::new(format!("{method} {}: {}", shown(url), failure.message)),
         status: failure.status,
         retry_after: failure.retry_after,
     })
 }
 
-fn request(url: &Url) -> Result<Request<Full<Bytes>>, String> {
+fn request(url: &Url, form: Option<Form>) -> Result<Request<Full<Bytes>>, String> {
     check_url(url)?;
-    Request::get(url.as_str())
-        .header(ACCEPT, "application/json")
+    let accept = form.as_ref().and_then(|form| form.accept);
+    let mut request = Request::builder()
+        .uri(url.as_str())
+        .header(ACCEPT, accept.unwrap_or("application/json"))
         .header(ACCEPT_ENCODING, "identity")
-        .header(USER_AGENT, AGENT)
-        .body(Full::default())
+        .header(USER_AGENT, AGENT);
+    let mut body = Full::default();
+    if let Some(form) = form {
+        request = request
+            .method(Method::POST)
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        if let Some(mut authorization) = form.authorization {
+            authorization.set_sensitive(true);
+            request = request.header(AUTHORIZATION, authorization);
+        }
+        body = Full::from(form.body);
+    }
+    request
+        .body(body)
         .map_err(|error| format!("the URL cannot be put into a request: {error}"))
 }
 
@@ -125,6 +176,7 @@ pub(crate) fn shown(url: &Url) -> String {
 async fn exchange(
     fetch: &DynFetch,
     request: Request<Full<Bytes>>,
+    accept: Option<&str>,
     cap: usize,
 ) -> Result<Document, Failure> {
     let response = fetch.send(request).await.map_err(|error| error.report())?;
@@ -136,7 +188,7 @@ async fn exchange(
             retry_after: head::retry_after(&head.headers),
         });
     }
-    let declared = head::check(&head.headers, cap)?;
+    let declared = head::check(&head.headers, accept, cap)?;
     let body = read(body, cap).await?;
     if declared.is_some_and(|declared| declared != body.len()) {
         return Err(format!("the body is truncated after {} bytes", body.len()).into());

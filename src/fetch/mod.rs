@@ -21,7 +21,7 @@ use tower_service::Service;
 
 use crate::error::{BackendError, BoxError};
 
-pub(crate) use document::{FetchFailure, Limits, get, shown};
+pub(crate) use document::{FetchFailure, Form, Limits, get, post, shown};
 
 /// The body of an answer, whatever the service behind the port calls it.
 pub type FetchBody = UnsyncBoxBody<Bytes, BoxError>;

@@ -150,9 +150,15 @@ impl<'a> Header<'a> {
 
     /// Whether `typ` says access token (RFC 9068 §4). `any_jwt` also takes `JWT` and none at all.
     pub(crate) fn is_access_token(&self, any_jwt: bool) -> bool {
-        let Some(typ) = self.typ.as_deref() else {
+        if self.typ.is_none() {
             return any_jwt;
-        };
+        }
+        self.is("at+jwt") || (any_jwt && self.is("JWT"))
+    }
+
+    /// Whether `typ` is this subtype of `application/`.
+    pub(crate) fn is(&self, wanted: &str) -> bool {
+        let typ = self.typ.as_deref().unwrap_or_default();
         // Media types are compared without regard to case, and `application/` may be left out
         // (RFC 7515 §4.1.9).
         let subtype = match typ.split_once('/') {
@@ -160,7 +166,7 @@ impl<'a> Header<'a> {
             Some(_) => return false,
             None => typ,
         };
-        subtype.eq_ignore_ascii_case("at+jwt") || (any_jwt && subtype.eq_ignore_ascii_case("JWT"))
+        subtype.eq_ignore_ascii_case(wanted)
     }
 }
 

@@ -66,6 +66,13 @@ impl<'a> Object<'a> {
             .map(|(_, value)| value)
     }
 
+    /// Without the members that are `null`, but for these.
+    pub(crate) fn without_nulls(mut self, but: &[&str]) -> Self {
+        self.0
+            .retain(|(name, value)| *value != Json::Null || but.contains(&name.as_ref()));
+        self
+    }
+
     pub(crate) fn has(&self, name: &str) -> bool {
         self.get(name).is_some()
     }

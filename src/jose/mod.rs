@@ -2,14 +2,17 @@
 //! Pure: no clock, no I/O, no logging. Claims are the next rank's business.
 
 pub(crate) mod compact;
+mod der;
 mod document;
 pub(crate) mod json;
 mod jwk;
 mod key_set;
 mod known_answers;
+mod sign;
 mod verify;
 
 pub(crate) use document::read;
 pub(crate) use key_set::{Candidates, Dropped, Found, KeySet, ParsedKeys, is_key_id};
 pub(crate) use known_answers::known_answers;
+pub(crate) use sign::SigningKey;
 pub(crate) use verify::CRYPTO;

@@ -1,4 +1,4 @@
-//! Signatures. The only file that names `jsonwebtoken`.
+//! Signatures of others. With `sign.rs`, the only file that names `jsonwebtoken`.
 //!
 //! Its verifiers keep a key as bytes and read it again at every signature, a sixth of the work for
 //! RSA. With aws-lc-rs a key is therefore read once, when its set is, and `jsonwebtoken` says which
@@ -31,16 +31,16 @@ pub(super) const MAX_RSA_BITS: usize = 8192;
 pub(super) const MAX_RSA_BITS: usize = 4096;
 
 #[cfg(feature = "aws-lc-rs")]
-fn provider() -> &'static CryptoProvider {
+pub(super) fn provider() -> &'static CryptoProvider {
     &jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER
 }
 
 #[cfg(not(feature = "aws-lc-rs"))]
-fn provider() -> &'static CryptoProvider {
+pub(super) fn provider() -> &'static CryptoProvider {
     &jsonwebtoken::crypto::rust_crypto::DEFAULT_PROVIDER
 }
 
-const fn foreign(algorithm: SigningAlgorithm) -> Algorithm {
+pub(super) const fn foreign(algorithm: SigningAlgorithm) -> Algorithm {
     match algorithm {
         SigningAlgorithm::Rs256 => Algorithm::RS256,
         SigningAlgorithm::Rs384 => Algorithm::RS384,

@@ -65,6 +65,17 @@ struct Judge<'c, 't> {
     issuer: &'c Issuer,
     resource: &'c Resource,
     now: UnixTime,
+    /// Not the payload of a token, but what its issuer answered about one.
+    answered: Option<Answered>,
+}
+
+/// What is known of an answer about a token (RFC 7662 §2.2).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Answered {
+    /// Until when it serves, if the token does not say.
+    pub(crate) until: UnixTime,
+    /// Whether the issuer answers for no other resource.
+    pub(crate) only_for_us: bool,
 }
 
 /// Judges every claim except the signature over them.
@@ -73,14 +84,19 @@ pub(crate) fn judge(
     issuer: &Issuer,
     resource: &Resource,
     now: UnixTime,
+    answered: Option<Answered>,
 ) -> Result<Unverified, Rejection> {
     let judge = Judge {
         claims,
         issuer,
         resource,
         now,
+        answered,
     };
-    judge.token_kind()?;
+    match answered {
+        None => kinds::check(claims, issuer.profile.marker)?,
+        Some(_) => kinds::check_answer(claims)?,
+    }
     let (expires_at, issued_at) = judge.times()?;
     let client = judge.client()?;
     judge.audience(client.as_ref())?;
@@ -89,10 +105,15 @@ pub(crate) fn judge(
     if claims.has("cnf") {
         return Err(Reason::SenderConstrained.into());
     }
-    let subject = text(claims, "sub")?.ok_or_else(|| missing("sub"))?;
+    let subject = judge.subject(client.as_ref())?;
     let subject = Subject::new(subject).ok_or_else(|| malformed("sub"))?;
     Ok(Unverified {
-        kind: judge.kind(&subject, client.as_ref()),
+        kind: kinds::of(
+            claims,
+            issuer.profile.client_mark,
+            &subject,
+            client.as_ref(),
+        ),
         scopes: judge.scopes()?,
         authenticated_at: judge.time("auth_time")?,
         authentication_class: text(claims, "acr")?.map(Into::into),
@@ -112,32 +133,6 @@ pub(crate) fn judge(
 }
 
 impl Judge<'_, '_> {
-    /// Marks of tokens that are not access tokens but may carry the same `typ` (JWT-5, T11).
-    fn token_kind(&self) -> Result<(), Rejection> {
-        let wrong =
-            |note: &'static str| Err(Rejection::new(Reason::WrongTokenType).with_note(note));
-        for mark in ["nonce", "at_hash", "c_hash", "events"] {
-            if self.claims.has(mark) {
-                return wrong(mark);
-            }
-        }
-        let text_of = |name| self.claims.get(name).and_then(Json::as_str);
-        if self.claims.has("token_use") && text_of("token_use") != Some("access") {
-            return wrong("token_use");
-        }
-        // Keycloak writes the kind of token into the payload.
-        if text_of("typ").is_some_and(|typ| ["ID", "Refresh", "Offline", "Logout"].contains(&typ)) {
-            return wrong("typ in the payload");
-        }
-        if kinds::is_atlassian_non_access(self.claims) {
-            return wrong("atl_token_type");
-        }
-        match self.issuer.profile.marker {
-            Some((claim, value)) if text_of(claim) != Some(value) => wrong(claim),
-            _ => Ok(()),
-        }
-    }
-
     /// A `NumericDate`: a finite JSON number, fractions dropped, of a year people can write (T8).
     fn time(&self, claim: &str) -> Result<Option<UnixTime>, Rejection> {
         match self.claims.get(claim) {
@@ -151,7 +146,9 @@ impl Judge<'_, '_> {
 
     fn times(&self) -> Result<(UnixTime, Option<UnixTime>), Rejection> {
         let leeway = i64::try_from(self.issuer.leeway.as_secs()).unwrap_or(0);
-        let expires_at = self.time("exp")?.ok_or_else(|| missing("exp"))?;
+        let expires_at = self.time("exp")?;
+        let expires_at = expires_at.or(self.answered.map(|answered| answered.until));
+        let expires_at = expires_at.ok_or_else(|| missing("exp"))?;
         if is_expired(expires_at, leeway, self.now) {
             return Err(Reason::Expired.into());
         }
@@ -169,7 +166,8 @@ impl Judge<'_, '_> {
         if issued_at.is_some_and(|issued| issued > latest) {
             return Err(Reason::IssuedInFuture.into());
         }
-        if issued_at.is_none() && self.issuer.profile.requires_issued_at {
+        let required = self.issuer.profile.requires_issued_at && self.answered.is_none();
+        if issued_at.is_none() && required {
             return Err(missing("iat"));
         }
         Ok((expires_at, issued_at))
@@ -179,14 +177,18 @@ impl Judge<'_, '_> {
         match text(self.claims, "jti")? {
             Some("") => Err(malformed("jti")),
             Some(id) => Ok(Some(id.into())),
-            None if self.issuer.profile.requires_token_id => Err(missing("jti")),
+            None if self.issuer.profile.requires_token_id && self.answered.is_none() => {
+                Err(missing("jti"))
+            }
             None => Ok(None),
         }
     }
 
     fn client(&self) -> Result<Option<ClientId>, Rejection> {
         let profile = &self.issuer.profile;
-        for claim in &profile.client_claims {
+        let standard = self.answered.map(|_| "client_id");
+        let claims = profile.client_claims.iter().map(AsRef::as_ref);
+        for claim in standard.into_iter().chain(claims) {
             if let Some(client) = text(self.claims, claim)? {
                 return ClientId::new(client)
                     .map(Some)
@@ -208,7 +210,13 @@ impl Judge<'_, '_> {
                 || self.issuer.audiences.iter().any(|known| known == value);
         };
         match self.claims.get("aud") {
-            None => named = matches!(self.issuer.profile.audience, AudienceRule::Clients(_)),
+            Some(Json::Array(none)) if none.is_empty() && self.answers_only_for_us() => {
+                named = true;
+            }
+            None => {
+                named = matches!(self.issuer.profile.audience, AudienceRule::Clients(_))
+                    || self.answers_only_for_us();
+            }
             Some(Json::String(audience)) => consider(audience),
             Some(Json::Array(items)) => {
                 for item in items {
@@ -228,29 +236,23 @@ impl Judge<'_, '_> {
             .ok_or_else(|| Reason::WrongAudience.into())
     }
 
-    /// A client on its own behalf never passes for a person: `sub` alone does not decide (JWT-21).
-    fn kind(&self, subject: &Subject, client: Option<&ClientId>) -> PrincipalKind {
-        let claims = |name, value| self.claims.get(name).and_then(Json::as_str) == Some(value);
-        // Auth0 appends a suffix, and its RFC 9068 tokens have no other sign.
-        let name = subject.as_str();
-        let name = name.strip_suffix("@clients").unwrap_or(name);
-        let own_name = client.is_some_and(|client| client == name || client == subject.as_str());
-        // Auth0's own dialect and Entra ID say so in a claim.
-        let says_so = claims("gty", "client-credentials") || claims("idtyp", "app");
-        if own_name
-            || says_so
-            || kinds::acts_alone(self.claims, self.issuer.profile.client_mark, client)
-        {
-            PrincipalKind::Client
-        } else {
-            PrincipalKind::User
-        }
+    fn answers_only_for_us(&self) -> bool {
+        self.answered.is_some_and(|answered| answered.only_for_us)
+    }
+
+    /// `sub`; of which an answer may be silent where nobody stands behind the client.
+    fn subject<'s>(&'s self, client: Option<&'s ClientId>) -> Result<&'s str, Rejection> {
+        let alone = self.answered.is_some() && !self.claims.has("username");
+        let client = client.map(ClientId::as_str).filter(|_| alone);
+        let subject = text(self.claims, "sub")?;
+        subject.or(client).ok_or_else(|| missing("sub"))
     }
 
     fn scopes(&self) -> Result<ScopeSet, Rejection> {
+        let standard = self.answered.is_some() && self.claims.has("scope");
         let claim = match self.issuer.profile.scope_claim {
-            ScopeClaim::Standard => "scope",
-            ScopeClaim::Scp => "scp",
+            ScopeClaim::Scp if !standard => "scp",
+            _ => "scope",
         };
         let parsed = match (self.claims.get(claim), self.issuer.profile.scope_claim) {
             (None, _) => Some(ScopeSet::empty()),

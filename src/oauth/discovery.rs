@@ -24,6 +24,8 @@ const STALE: Duration = Duration::from_secs(24 * 3600);
 struct Metadata {
     issuer: String,
     jwks_uri: Option<String>,
+    #[serde(default)]
+    introspection_endpoint: serde_json::Value,
     /// Read as anything, because a fault in it must not cost us the keys.
     #[serde(default)]
     scopes_supported: serde_json::Value,
@@ -31,7 +33,9 @@ struct Metadata {
 
 #[derive(Clone, Debug)]
 struct Located {
-    jwks_uri: Url,
+    /// Always, unless the issuer is asked about its tokens.
+    jwks_uri: Option<Url>,
+    introspection: Option<Url>,
     /// Scopes this server asks clients for and the issuer does not list.
     unlisted: ScopeSet,
     at: Duration,
@@ -39,18 +43,23 @@ struct Located {
 
 /// What one metadata document says.
 struct Read {
-    jwks_uri: Url,
+    jwks_uri: Option<Url>,
+    introspection: Option<Url>,
     unlisted: ScopeSet,
 }
 
-/// Finds and remembers one issuer's `jwks_uri`.
+/// Finds and remembers one issuer's `jwks_uri`, and where it is asked about tokens.
 #[derive(Debug)]
 pub(super) struct Discovery {
     identifier: String,
     configured: Option<String>,
+    /// Whether its tokens may be opaque, so that it can do without keys.
+    introspects: bool,
     /// What this server may ask clients to get from the issuer (SCP-6).
     wanted: ScopeSet,
     located: Mutex<Option<Located>>,
+    /// Held by the one of all who ask about tokens that searches.
+    searching: tokio::sync::Mutex<()>,
     /// The keys could not be had from there, so the next search asks again.
     suspect: AtomicBool,
 }
@@ -60,8 +69,10 @@ impl Discovery {
         Self {
             identifier: issuer.identifier.clone(),
             configured: issuer.jwks_uri.clone(),
+            introspects: issuer.introspection.is_some(),
             wanted,
             located: Mutex::new(None),
+            searching: tokio::sync::Mutex::default(),
             suspect: false.into(),
         }
     }
@@ -79,19 +90,40 @@ impl Discovery {
         if let Some(configured) = &self.configured {
             return usable_url(configured).map_err(wrong);
         }
+        let located = self.locate(fetch, now).await?;
+        located.jwks_uri.ok_or_else(|| wrong(no_keys()))
+    }
+
+    /// The URL at which the issuer is asked about its tokens.
+    ///
+    /// # Errors
+    ///
+    /// As [`jwks_uri`](Self::jwks_uri); and if the metadata names none.
+    pub(super) async fn introspection(
+        &self,
+        fetch: &DynFetch,
+        now: Duration,
+    ) -> Result<Url, FetchFailure> {
+        let turn = self.searching.lock().await;
+        let located = self.locate(fetch, now).await?;
+        drop(turn);
+        located.introspection.ok_or_else(|| {
+            wrong(BackendError::new(
+                "the issuer's metadata has no usable introspection_endpoint; configure one with Introspection::endpoint",
+            ))
+        })
+    }
+
+    async fn locate(&self, fetch: &DynFetch, now: Duration) -> Result<Located, FetchFailure> {
         let known = self.known();
         let age = known
             .as_ref()
             .map_or(Duration::MAX, |known| now.saturating_sub(known.at));
         let suspect = self.suspect.load(Ordering::Relaxed);
         match known {
-            Some(known) if age < FRESH && !suspect => Ok(known.jwks_uri),
+            Some(known) if age < FRESH && !suspect => Ok(known),
             known => match self.search(fetch).await {
-                Ok(read) => {
-                    let jwks_uri = read.jwks_uri.clone();
-                    self.remember(read, known.as_ref(), now);
-                    Ok(jwks_uri)
-                }
+                Ok(read) => Ok(self.remember(read, known.as_ref(), now)),
                 Err(failure) => known
                     .filter(|_| age < STALE)
                     .map(|known| self.fall_back(known, &failure))
@@ -103,6 +135,13 @@ impl Discovery {
     /// The key set could not be read where the metadata said it is.
     pub(super) fn doubt(&self) {
         self.suspect.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the issuer's metadata was read and names no keys, and none are needed: its tokens are
+    /// asked about.
+    pub(super) fn is_keyless(&self) -> bool {
+        let known = self.known();
+        self.configured.is_none() && known.is_some_and(|known| known.jwks_uri.is_none())
     }
 
     /// The scopes this server may ask clients for that the issuer's metadata does not list; none
@@ -118,14 +157,18 @@ impl Discovery {
             .clone()
     }
 
-    fn remember(&self, read: Read, before: Option<&Located>, now: Duration) {
-        if let Some(before) = before.filter(|before| before.jwks_uri.host() != read.jwks_uri.host())
+    fn remember(&self, read: Read, before: Option<&Located>, now: Duration) -> Located {
+        let host = |url: &Option<Url>| Some(url.as_ref()?.host_str()?.to_owned());
+        let here = host(&read.jwks_uri);
+        if let Some(before) = before
+            .map(|before| host(&before.jwks_uri))
+            .filter(|before| *before != here)
         {
             tracing::warn!(
                 target: super::keys::TARGET,
                 issuer = %self.identifier,
-                before = before.jwks_uri.host_str(),
-                now = read.jwks_uri.host_str(),
+                before,
+                now = here,
                 "the issuer moved its keys to another host"
             );
         }
@@ -140,21 +183,23 @@ impl Discovery {
         }
         let located = Located {
             jwks_uri: read.jwks_uri,
+            introspection: read.introspection,
             unlisted: read.unlisted,
             at: now,
         };
-        *self.located.lock().unwrap_or_else(PoisonError::into_inner) = Some(located);
+        *self.located.lock().unwrap_or_else(PoisonError::into_inner) = Some(located.clone());
         self.suspect.store(false, Ordering::Relaxed);
+        located
     }
 
-    fn fall_back(&self, known: Located, failure: &FetchFailure) -> Url {
+    fn fall_back(&self, known: Located, failure: &FetchFailure) -> Located {
         tracing::warn!(
             target: super::keys::TARGET,
             issuer = %self.identifier,
             cause = failure.error.report(),
             "the issuer's metadata cannot be read; its last known key location is used"
         );
-        known.jwks_uri
+        known
     }
 
     /// Asks the standard places in order (KEY-1). A place that does not have the document, or has
@@ -194,20 +239,32 @@ impl Discovery {
             )));
         }
         let unlisted = self.unlisted(&metadata.scopes_supported);
-        let jwks_uri = metadata.jwks_uri.ok_or_else(|| {
-            BackendError::new("it has no jwks_uri; configure one with Issuer::jwks_uri")
-        })?;
-        let jwks_uri = usable_url(&jwks_uri)?;
-        // A fetch to this machine is for an issuer on this machine: the metadata of another one
-        // would choose what we ask of services that listen here only (T43).
-        if is_on_loopback(&jwks_uri)
-            && !Url::parse(&self.identifier).is_ok_and(|url| is_on_loopback(&url))
-        {
+        // Keys found elsewhere, and tokens that need none, do without.
+        let needs_keys = self.configured.is_none() && !self.introspects;
+        let jwks_uri = match metadata.jwks_uri {
+            Some(uri) => Some(usable_url(&uri)?),
+            None if needs_keys => return Err(no_keys()),
+            None => None,
+        };
+        if jwks_uri.as_ref().is_some_and(|uri| self.leads_home(uri)) {
             return Err(BackendError::new(
                 "its jwks_uri is on loopback, but the issuer is not; configure it with Issuer::jwks_uri if that is meant",
             ));
         }
-        Ok(Read { jwks_uri, unlisted })
+        // A fault in it must not cost us the keys.
+        let endpoint = metadata.introspection_endpoint.as_str();
+        let endpoint = endpoint.and_then(|text| usable_url(text).ok());
+        Ok(Read {
+            jwks_uri,
+            introspection: endpoint.filter(|url| !self.leads_home(url)),
+            unlisted,
+        })
+    }
+
+    /// A fetch to this machine is for an issuer on this machine: the metadata of another one would
+    /// choose what we ask of services that listen here only (T43).
+    fn leads_home(&self, url: &Url) -> bool {
+        is_on_loopback(url) && !Url::parse(&self.identifier).is_ok_and(|url| is_on_loopback(&url))
     }
 
     /// An issuer need not list its scopes (RFC 8414 §2). If it does, what is not listed is worth a
@@ -224,6 +281,10 @@ impl Discovery {
 
 fn is_on_loopback(url: &Url) -> bool {
     url.host_str().is_some_and(is_loopback_host)
+}
+
+fn no_keys() -> BackendError {
+    BackendError::new("it has no jwks_uri; configure one with Issuer::jwks_uri")
 }
 
 fn wrong(error: BackendError) -> FetchFailure {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::claims;
+use super::introspection::Introspector;
 use super::keys::{FetchWait, Fingerprint, KeySource, Lookup};
 use crate::clock::UnixTime;
 use crate::ident::OrganizationId;
@@ -19,28 +20,55 @@ pub(crate) struct TrustedIssuer {
     pub(crate) config: Issuer,
     pub(crate) name: Arc<str>,
     pub(crate) keys: Arc<KeySource>,
+    /// Of an issuer that is asked about its tokens.
+    pub(crate) introspector: Option<Arc<Introspector>>,
 }
 
 /// Every configured issuer, by its exact identifier. Shared by all mounts of a server.
 #[derive(Debug)]
-pub(crate) struct Trust(HashMap<Arc<str>, Arc<TrustedIssuer>>);
+pub(crate) struct Trust {
+    all: HashMap<Arc<str>, Arc<TrustedIssuer>>,
+    /// Those that are asked about tokens.
+    asked: Vec<Arc<TrustedIssuer>>,
+}
 
 impl Trust {
     pub(crate) fn new(issuers: impl IntoIterator<Item = TrustedIssuer>) -> Self {
-        Self(
-            issuers
-                .into_iter()
-                .map(|issuer| (issuer.name.clone(), Arc::new(issuer)))
-                .collect(),
-        )
+        let all = issuers.into_iter();
+        let all: HashMap<_, _> = all
+            .map(|issuer| (issuer.name.clone(), Arc::new(issuer)))
+            .collect();
+        let asked = all.values().filter(|issuer| issuer.introspector.is_some());
+        let asked = asked.cloned().collect();
+        Self { all, asked }
     }
 
     pub(crate) fn get(&self, identifier: &str) -> Option<&Arc<TrustedIssuer>> {
-        self.0.get(identifier)
+        self.all.get(identifier)
     }
 
     pub(crate) fn issuers(&self) -> impl Iterator<Item = &TrustedIssuer> {
-        self.0.values().map(|issuer| &**issuer)
+        self.all.values().map(|issuer| &**issuer)
+    }
+
+    /// The issuers that are asked about tokens.
+    pub(crate) fn introspectors(&self) -> impl Iterator<Item = &Introspector> {
+        let asked = self.asked.iter();
+        asked.filter_map(|issuer| issuer.introspector.as_deref())
+    }
+
+    /// The one issuer whose opaque token this is, by its shape. A token that several claim is shown
+    /// to none of them.
+    pub(crate) fn owner(&self, credential: &str) -> Result<Option<&Arc<TrustedIssuer>>, String> {
+        let claims = |issuer: &&Arc<TrustedIssuer>| {
+            let introspector = issuer.introspector.as_ref();
+            introspector.is_some_and(|introspector| introspector.claims(credential))
+        };
+        let mut owners = self.asked.iter().filter(claims);
+        match (owners.next(), owners.next()) {
+            (Some(one), Some(other)) => Err(format!("claimed by {} and {}", one.name, other.name)),
+            (owner, _) => Ok(owner),
+        }
     }
 }
 
@@ -101,7 +129,7 @@ fn examine(
     if !header.is_access_token(issuer.config.profile.any_jwt_type) {
         return Err(Rejection::new(Reason::WrongTokenType).with_note("typ"));
     }
-    let unverified = claims::judge(&claimed, &issuer.config, resource, now)?;
+    let unverified = claims::judge(&claimed, &issuer.config, resource, now, None)?;
     let after_wait = attempt == Attempt::AfterWait;
     let keys = issuer.keys.fingerprint();
     let candidates =

@@ -2,8 +2,9 @@
 
 pub(crate) mod claims;
 mod discovery;
+pub(crate) mod introspection;
 pub(crate) mod jwt;
 pub(crate) mod keys;
 mod kinds;
-mod times;
+pub(crate) mod times;
 pub(crate) mod verdicts;

@@ -7,7 +7,7 @@ const LAST_SECOND: i64 = 253_402_300_799;
 
 /// On or after `exp` a token is expired (RFC 7519 §4.1.4); leeway is counted in whole seconds that
 /// are still accepted.
-pub(super) fn is_expired(expires_at: UnixTime, leeway: i64, now: UnixTime) -> bool {
+pub(crate) fn is_expired(expires_at: UnixTime, leeway: i64, now: UnixTime) -> bool {
     now >= expires_at && (leeway == 0 || now > expires_at.plus_secs(leeway))
 }
 

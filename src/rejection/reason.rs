@@ -83,6 +83,9 @@ reasons! {
     BadSignature = "bad_signature",
     /// The token is bound to a sender (`cnf`) and no proof of possession can be accepted here.
     SenderConstrained = "sender_constrained",
+    /// The issuer says that the opaque token is not active: expired, revoked, or none of its own
+    /// (RFC 7662).
+    InactiveToken = "inactive_token",
     /// The token names no organization, or not one this server knows (T19).
     UnknownOrganization = "unknown_organization",
     /// The token lacks a scope that is needed.
@@ -158,7 +161,8 @@ reasons! {
     OriginNotAllowed = "origin_not_allowed",
     /// `Host` is not on the list (T41).
     HostNotAllowed = "host_not_allowed",
-    /// The issuer's keys cannot be had and none usable is held (KEY-6).
+    /// The issuer's keys cannot be had and none usable is held (KEY-6), or it cannot be asked about an
+    /// opaque token (OPQ-6).
     IssuerUnavailable = "issuer_unavailable",
     /// A component of this server failed while deciding (R15).
     Internal = "internal",

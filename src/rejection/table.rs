@@ -240,6 +240,7 @@ impl Reason {
             Self::WrongAudience => "The access token is for another resource",
             Self::Expired => "The access token expired",
             Self::Revoked => "The access token was revoked",
+            Self::InactiveToken => "The access token is expired, revoked or unknown to its issuer",
             Self::NotYetValid | Self::IssuedInFuture => "The access token is not valid yet",
             Self::LifetimeTooLong => {
                 "The access token is valid for longer than this server accepts"

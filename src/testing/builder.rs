@@ -170,7 +170,15 @@ impl TestIssuerBuilder {
         self
     }
 
-    /// Adds a confidential client for the client credentials grant.
+    /// Adds a client that authenticates by assertions at the introspection endpoint
+    /// (`private_key_jwt`). The key is DER `SubjectPublicKeyInfo` (RFC 5280 §4.1).
+    pub fn client_key(mut self, id: impl Into<String>, public_der: impl Into<Vec<u8>>) -> Self {
+        self.clients
+            .add(Client::keyed(id.into(), public_der.into()));
+        self
+    }
+
+    /// Adds a confidential client for the client credentials grant and for introspection.
     pub fn client(mut self, id: impl Into<String>, secret: impl Into<String>) -> Self {
         self.clients
             .add(Client::confidential(id.into(), secret.into()));

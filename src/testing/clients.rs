@@ -28,11 +28,23 @@ pub(super) struct Client {
     pub(super) name: Option<String>,
     pub(super) redirect_uris: Vec<String>,
     pub(super) grant_types: Vec<String>,
+    /// A public key, for assertions at the introspection endpoint: DER `SubjectPublicKeyInfo`.
+    pub(super) key: Option<Vec<u8>>,
 }
 
 impl Client {
+    /// One that authenticates by its key alone.
+    pub(super) fn keyed(id: String, key: Vec<u8>) -> Self {
+        Self {
+            key: Some(key),
+            // Nobody knows it.
+            ..Self::confidential(id, random::<32>())
+        }
+    }
+
     pub(super) fn confidential(id: String, secret: String) -> Self {
         Self {
+            key: None,
             id,
             secret: Some(secret),
             name: None,
@@ -43,6 +55,7 @@ impl Client {
 
     pub(super) fn public(id: String, redirect_uris: Vec<String>) -> Self {
         Self {
+            key: None,
             id,
             secret: None,
             name: None,
@@ -83,6 +96,11 @@ pub(super) struct Clients(HashMap<String, Client>);
 impl Clients {
     pub(super) fn add(&mut self, client: Client) {
         self.0.insert(client.id.clone(), client);
+    }
+
+    /// The key a client authenticates by.
+    pub(super) fn key(&self, id: &str) -> Option<Vec<u8>> {
+        self.find(id)?.key.clone()
     }
 
     pub(super) fn find(&self, id: &str) -> Option<&Client> {
@@ -191,6 +209,7 @@ fn registration(body: &[u8]) -> Result<(Client, Value), OAuthError> {
     }
     check_redirect_uris(&redirect_uris, &grant_types)?;
     let client = Client {
+        key: None,
         id: random::<12>(),
         secret: (!public).then(random::<32>),
         name: request

@@ -120,6 +120,7 @@ fn metadata_document(state: &State) -> Value {
         "authorization_endpoint": state.below("/authorize"),
         "token_endpoint": state.below("/token"),
         "registration_endpoint": state.below("/register"),
+        "introspection_endpoint": state.below("/introspect"),
         "jwks_uri": state.below("/jwks"),
         "scopes_supported": state.settings().scopes,
         "response_types_supported": ["code"],

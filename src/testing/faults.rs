@@ -32,16 +32,19 @@ pub enum Endpoint {
     Token,
     /// Dynamic client registration (RFC 7591 §3).
     Register,
+    /// The introspection endpoint (RFC 7662 §2).
+    Introspect,
 }
 
 impl Endpoint {
     /// Every endpoint.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Metadata,
         Self::Jwks,
         Self::Authorize,
         Self::Token,
         Self::Register,
+        Self::Introspect,
     ];
 }
 

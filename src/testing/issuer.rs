@@ -12,6 +12,7 @@ use super::builder::TestIssuerBuilder;
 use super::documents::Discovery;
 use super::encoding::pem;
 use super::faults::{Endpoint, Fault};
+use super::introspect::IntrospectionRequest;
 use super::keyring::Rotation;
 use super::keys::SigningKey;
 use super::server::{Server, TestFetch};
@@ -269,6 +270,38 @@ impl TestIssuer {
         let mut documents = self.state.documents();
         documents.metadata = super::documents::Document::default();
         documents.jwks = super::documents::Document::default();
+    }
+}
+
+/// Introspection. Opaque tokens come from [`TokenBuilder::opaque`].
+impl TestIssuer {
+    /// Ends an opaque token: from now on it is not active.
+    ///
+    /// # Panics
+    /// If there is no such token.
+    pub fn deactivate(&self, token: &str) {
+        let known = self.state.introspections().forget(token);
+        assert!(known, "the test issuer has no such opaque token");
+    }
+
+    /// Answers every introspection request of an authenticated client with this, whatever the token.
+    ///
+    /// # Panics
+    /// When asked, if the type is not one a header can have.
+    pub fn answer_introspection(&self, content_type: &str, text: impl Into<String>) {
+        let answer = (content_type.to_owned(), text.into());
+        self.state.introspections().fix(Some(answer));
+    }
+
+    /// Undoes [`answer_introspection`](Self::answer_introspection).
+    pub fn reset_introspection(&self) {
+        self.state.introspections().fix(None);
+    }
+
+    /// What the introspection endpoint was asked, in order, faults included.
+    #[must_use]
+    pub fn introspections(&self) -> Vec<IntrospectionRequest> {
+        self.state.introspections().asked()
     }
 }
 

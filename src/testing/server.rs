@@ -24,6 +24,7 @@ use super::clients;
 use super::documents::{self, Discovery};
 use super::exchange;
 use super::faults::{Endpoint, TestBody, whole};
+use super::introspect;
 use super::state::State;
 use crate::error::BoxError;
 
@@ -166,6 +167,7 @@ enum Route {
     Authorize,
     Token,
     Register,
+    Introspect,
     Other,
 }
 
@@ -188,6 +190,7 @@ impl Route {
             Some("/authorize") => Self::Authorize,
             Some("/token") => Self::Token,
             Some("/register") => Self::Register,
+            Some("/introspect") => Self::Introspect,
             _ => Self::Other,
         }
     }
@@ -199,13 +202,14 @@ impl Route {
             Self::Authorize => Endpoint::Authorize,
             Self::Token => Endpoint::Token,
             Self::Register => Endpoint::Register,
+            Self::Introspect => Endpoint::Introspect,
             Self::Other => return None,
         })
     }
 
     /// Whether web pages of other origins may call it; the consent page is for people.
     fn is_for_scripts(self) -> bool {
-        !matches!(self, Self::Authorize | Self::Other)
+        !matches!(self, Self::Authorize | Self::Introspect | Self::Other)
     }
 }
 
@@ -231,6 +235,9 @@ where
         return Ok(whole(refused));
     };
     let request = Request::from_parts(parts, body.to_bytes());
+    if endpoint == Some(Endpoint::Introspect) {
+        introspect::note(&state, request.headers(), request.body());
+    }
     let healthy = || respond(&state, route, &request);
     match fault {
         Some((endpoint, fault)) => fault.answer(endpoint, healthy).await,
@@ -254,6 +261,10 @@ fn respond(state: &Arc<State>, route: Route, request: &Request<Bytes>) -> Respon
             exchange::token(state, request.headers(), request.body())
         }
         Route::Register if is(&Method::POST) => clients::register(state, request.body()),
+        Route::Introspect if is(&Method::POST) => {
+            introspect::introspect(state, request.headers(), request.body())
+        }
+        Route::Introspect => answer::method_not_allowed("POST"),
         Route::Metadata(_) | Route::Jwks => answer::method_not_allowed("GET, HEAD, OPTIONS"),
         Route::Authorize => answer::method_not_allowed("GET, POST"),
         Route::Token | Route::Register => answer::method_not_allowed("POST, OPTIONS"),

@@ -11,6 +11,7 @@ use super::documents::Documents;
 use super::encoding::lock;
 use super::faults::{Endpoint, FaultTable};
 use super::grants::Grants;
+use super::introspect::Introspections;
 use super::keyring::Keyring;
 use crate::clock::Clock;
 
@@ -39,6 +40,8 @@ pub struct Hits {
     pub token: usize,
     /// For registration.
     pub register: usize,
+    /// At the introspection endpoint.
+    pub introspect: usize,
     /// Anywhere else.
     pub other: usize,
 }
@@ -47,7 +50,13 @@ impl Hits {
     /// All of them together.
     #[must_use]
     pub const fn total(&self) -> usize {
-        self.metadata + self.jwks + self.authorize + self.token + self.register + self.other
+        self.metadata
+            + self.jwks
+            + self.authorize
+            + self.token
+            + self.register
+            + self.introspect
+            + self.other
     }
 }
 
@@ -81,6 +90,7 @@ pub(super) struct State {
     faults: Mutex<FaultTable>,
     clients: Mutex<Clients>,
     grants: Mutex<Grants>,
+    introspections: Mutex<Introspections>,
     log: Mutex<Log>,
 }
 
@@ -108,6 +118,7 @@ impl State {
             faults: Mutex::default(),
             clients: Mutex::new(clients),
             grants: Mutex::default(),
+            introspections: Mutex::default(),
             log: Mutex::default(),
         }
     }
@@ -155,6 +166,10 @@ impl State {
         lock(&self.grants)
     }
 
+    pub(super) fn introspections(&self) -> MutexGuard<'_, Introspections> {
+        lock(&self.introspections)
+    }
+
     pub(super) fn record(&self, endpoint: Option<Endpoint>, path: &str) {
         let mut log = lock(&self.log);
         log.paths.push(path.to_owned());
@@ -165,6 +180,7 @@ impl State {
             Some(Endpoint::Authorize) => &mut hits.authorize,
             Some(Endpoint::Token) => &mut hits.token,
             Some(Endpoint::Register) => &mut hits.register,
+            Some(Endpoint::Introspect) => &mut hits.introspect,
             None => &mut hits.other,
         };
         *counter += 1;

@@ -212,6 +212,22 @@ impl TokenBuilder {
         format!("{message}.{}", base64url(signature))
     }
 
+    /// A token without any content, which the introspection endpoint knows: active until `exp`,
+    /// and what was set here is said about it (RFC 7662 §2.2). Header and signature do not count.
+    /// [`raw_claims`](Self::raw_claims) are the answer, byte for byte.
+    #[must_use]
+    pub fn opaque(&self) -> String {
+        let said = self.raw_claims.clone().unwrap_or_else(|| {
+            let mut said = Map::new();
+            said.insert("active".into(), true.into());
+            said.insert("token_type".into(), "Bearer".into());
+            said.extend(self.claims());
+            apply(&self.claims, &mut said);
+            Value::Object(said).to_string()
+        });
+        self.issuer.introspections().issue(said)
+    }
+
     fn signing_key(&self) -> Arc<SigningKey> {
         let keys = self.issuer.keys();
         match (&self.kid, self.algorithm) {

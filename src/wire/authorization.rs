@@ -45,6 +45,14 @@ pub(crate) fn read<'h>(
     find(headers, limit, api_key_header)?.read()
 }
 
+/// The token in the value of an `Authorization` line, if it is a Bearer one.
+pub(crate) fn bearer(line: &HeaderValue) -> Option<&str> {
+    match authorization(line).and_then(Found::read) {
+        Ok(Presented::Bearer(token)) => Some(token),
+        _ => None,
+    }
+}
+
 /// Finds the credential of a request. `limit` is in bytes, over the whole header value.
 ///
 /// `api_key_header` is a second place for a credential, and must not be `Authorization`. Where it

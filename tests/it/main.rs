@@ -33,6 +33,7 @@ mod frameworks;
 mod grpc;
 mod handle;
 mod hostile;
+mod introspection;
 mod jwt;
 mod keysa;
 mod layering;

@@ -202,6 +202,7 @@ impl TokenWorld {
             .url(I)
             .clock(clock.clone())
             .algorithms([SigningAlgorithm::Es256])
+            .client("mcp", "introspecting")
             .in_process();
         let store = Tokens::default();
         let tokens = tokens(

@@ -13,6 +13,7 @@ use crate::authenticator::tokens::{Guard, Tokens};
 use crate::authenticator::trail::Audit;
 use crate::authenticator::{Authenticator, Inner, Shared};
 use crate::context::Operations;
+use crate::oauth::introspection::Introspector;
 use crate::oauth::jwt::{Trust, TrustedIssuer};
 use crate::oauth::keys::KeySource;
 use crate::signal::Signal;
@@ -21,15 +22,26 @@ use crate::throttle::Throttle;
 pub(super) fn assemble(builder: AuthenticatorBuilder, examined: Examined) -> Authenticator {
     let clock = builder.clock;
     let signal = Arc::new(Signal::new());
-    let trusted = builder.resource.issuers.into_iter().map(|config| {
+    let issuers = builder.resource.issuers.into_iter();
+    let trusted = issuers.zip(examined.introspections).map(|(config, asked)| {
         let (wanted, fetch) = (examined.known_scopes.clone(), examined.fetch.clone());
+        let keys = KeySource::new(&config, wanted, fetch.clone(), clock.clone());
+        let introspector = asked.and_then(|asked| {
+            let ports = (fetch, clock.clone());
+            Introspector::new(&config, asked, &examined.resource, &keys, ports)
+        });
         TrustedIssuer {
             name: Arc::from(config.identifier.as_str()),
-            keys: KeySource::new(&config, wanted, fetch, clock.clone()),
+            keys,
             config,
+            introspector,
         }
     });
     let trust = Trust::new(trusted);
+    let introspectors = trust
+        .issuers()
+        .filter_map(|issuer| issuer.introspector.clone());
+    let introspectors = introspectors.collect();
     let audit = builder.options.into_trail().map(|trail| {
         let (tokens, policies) = (builder.tokens.as_ref(), builder.policies.as_ref());
         Audit::new(trail, tokens, policies, &clock)
@@ -46,6 +58,7 @@ pub(super) fn assemble(builder: AuthenticatorBuilder, examined: Examined) -> Aut
         mounts: AtomicU64::new(1),
         sessions: examined.sessions,
         tokens,
+        introspectors,
         rules: Rules::new(builder.policies, builder.enricher, &clock, &signal),
         revocations: Revocations::default(),
         senders: builder.senders,

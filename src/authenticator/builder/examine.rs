@@ -2,7 +2,7 @@
 
 use http::{HeaderName, HeaderValue};
 
-use super::{AuthenticatorBuilder, default_fetch};
+use super::{AuthenticatorBuilder, default_fetch, introspections};
 use crate::api_token::foreign::Marker;
 use crate::authenticator::foreign;
 use crate::authenticator::operations::known_scopes;
@@ -11,6 +11,7 @@ use crate::authenticator::tokens::key_header;
 use crate::error::{ConfigError, Problems};
 use crate::fetch::DynFetch;
 use crate::jose::{CRYPTO, known_answers};
+use crate::oauth::introspection;
 use crate::resource::Resource;
 use crate::scope::ScopeSet;
 use crate::session::Sessions;
@@ -34,6 +35,8 @@ pub(super) struct Examined {
     pub(super) basic_challenge: Option<HeaderValue>,
     pub(super) sessions: Option<Sessions>,
     pub(super) memory: Option<Memory>,
+    /// By the place of their issuers; those that are asked about tokens.
+    pub(super) introspections: Vec<Option<introspection::Examined>>,
 }
 
 impl AuthenticatorBuilder {
@@ -50,6 +53,7 @@ impl AuthenticatorBuilder {
         let fetch = self.examine_fetch(&mut problems);
         let sessions = self.messages.examine(&mut problems);
         let memory = self.examine_memory(&mut problems);
+        let introspections = introspections::examine(&self.resource.issuers, &mut problems);
         examine_crypto(&mut problems);
         let (resource, fetch) = problems.or(resource.zip(fetch))?;
         let rules = self.messages.tools.as_ref();
@@ -63,6 +67,7 @@ impl AuthenticatorBuilder {
             basic_challenge,
             sessions,
             memory,
+            introspections,
         })
     }
 

@@ -15,14 +15,25 @@ const LONGEST_RETRY_AFTER: u64 = 5 * 60;
 const LONGEST_MAX_AGE: u64 = 1 << 31;
 
 /// Refuses a 200 whose head already shows that the body is unusable; else its declared length.
-pub(super) fn check(headers: &HeaderMap, cap: usize) -> Result<Option<usize>, String> {
+///
+/// The media type must be the one asked for, or else JSON.
+pub(super) fn check(
+    headers: &HeaderMap,
+    accept: Option<&str>,
+    cap: usize,
+) -> Result<Option<usize>, String> {
+    let wanted = accept.unwrap_or("JSON");
+    let is_wanted = |value: &str| match accept {
+        Some(accept) => essence(value).eq_ignore_ascii_case(accept),
+        None => is_json(value),
+    };
     match single(headers, &CONTENT_TYPE)? {
-        Some(value) if is_json(value) => {}
+        Some(value) if is_wanted(value) => {}
         Some(value) => {
             let value: String = value.chars().take(80).collect();
-            return Err(format!("content-type {value:?} instead of JSON"));
+            return Err(format!("content-type {value:?} instead of {wanted}"));
         }
-        None => return Err("no content-type, expected application/json".to_owned()),
+        None => return Err(format!("no content-type, expected {wanted}")),
     }
     if let Some(value) = single(headers, &CONTENT_ENCODING)?
         && !value.trim().eq_ignore_ascii_case("identity")
@@ -56,13 +67,17 @@ fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a st
     }
 }
 
-/// `application/json` or `application/*+json` (RFC 6839 §3.1), parameters allowed.
-fn is_json(content_type: &str) -> bool {
-    let essence = content_type
+/// A media type without its parameters.
+fn essence(content_type: &str) -> &str {
+    content_type
         .split_once(';')
         .map_or(content_type, |(essence, _)| essence)
         .trim()
-        .to_ascii_lowercase();
+}
+
+/// `application/json` or `application/*+json` (RFC 6839 §3.1), parameters allowed.
+fn is_json(content_type: &str) -> bool {
+    let essence = essence(content_type).to_ascii_lowercase();
     let Some(subtype) = essence.strip_prefix("application/") else {
         return false;
     };

@@ -1,7 +1,7 @@
 //! What happens to the inner service's response.
 
 use bytes::Bytes;
-use http::{Response, header};
+use http::{HeaderValue, Response, header};
 use http_body::Body;
 
 use super::visit::Visit;
@@ -17,14 +17,22 @@ pub(super) struct After {
     visit: Visit,
     context: Option<AuthContext>,
     marks: RequestMarks,
+    /// The credential, where a response that goes on has to ask about it again.
+    kept: Option<HeaderValue>,
 }
 
 impl After {
-    pub(super) fn new(visit: Visit, context: Option<AuthContext>, marks: RequestMarks) -> Self {
+    pub(super) fn new(
+        visit: Visit,
+        context: Option<AuthContext>,
+        marks: RequestMarks,
+        kept: Option<HeaderValue>,
+    ) -> Self {
         Self {
             visit,
             context,
             marks,
+            kept,
         }
     }
 
@@ -48,7 +56,8 @@ impl After {
     /// What ends the response with the credential, if it is one that may go on for long (MCP-20).
     fn lease<B>(&self, response: &Response<B>) -> Option<(Framing, Opening)> {
         let framing = Framing::of(response.headers())?;
-        Some((framing, self.visit.opening(self.context.as_ref()?)?))
+        let context = self.context.as_ref()?;
+        Some((framing, self.visit.opening(context, self.kept.as_ref())?))
     }
 
     /// The challenge, if the handler asked the client to come back with more. Answered, and put on

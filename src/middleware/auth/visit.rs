@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, Request, Response, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
 
 use super::after::After;
 use super::body::{Read, RequestBody, Unread};
@@ -98,8 +98,14 @@ impl Visit {
 
     /// What ties a response that goes on to the credential. Of an outer layer's party that layer
     /// takes care.
-    pub(super) fn opening(&self, context: &AuthContext) -> Option<Opening> {
-        let opening = self.auth.opening(self.arrival, context, self.generation);
+    pub(super) fn opening(
+        &self,
+        context: &AuthContext,
+        kept: Option<&HeaderValue>,
+    ) -> Option<Opening> {
+        let opening = self
+            .auth
+            .opening(self.arrival, context, kept, self.generation);
         opening.filter(|_| self.stages.credential)
     }
 
@@ -269,6 +275,7 @@ impl Visit {
             let request_id = marks.fixed_id();
             self.record(head(request), Ok(context.as_ref()), operation, &request_id);
         }
+        let kept = self.auth.keeps(request.headers());
         self.take_credential(request.headers_mut());
         self.unseal_session(request.headers_mut(), context.as_ref());
         // Replaces whatever an outer layer may have put there under our type.
@@ -276,7 +283,7 @@ impl Visit {
             Some(context) => drop(request.extensions_mut().insert(context.clone())),
             None => drop(request.extensions_mut().remove::<AuthContext>()),
         }
-        After::new(self, context, marks)
+        After::new(self, context, marks, kept)
     }
 
     fn take_credential(&self, headers: &mut HeaderMap) {

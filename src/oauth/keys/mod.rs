@@ -257,9 +257,9 @@ impl KeySource {
         }
     }
 
-    /// Whether tokens can be judged, be it with stale keys.
+    /// Whether tokens can be judged, be it with stale keys, or because none of them needs keys.
     pub(crate) fn is_ready(&self) -> bool {
-        self.status().state != KeyState::Absent
+        self.status().state != KeyState::Absent || self.discovery.is_keyless()
     }
 
     pub(crate) fn status(&self) -> IssuerStatus {

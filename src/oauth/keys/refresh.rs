@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio::runtime::Handle;
+use url::Url;
 
 use super::attempts::Step;
 use super::snapshot::{Fingerprint, Snapshot};
@@ -110,6 +111,17 @@ impl KeySource {
     fn is_asked(&self, now: Duration) -> bool {
         let asked = self.asked.load(Ordering::Relaxed);
         millis(now).saturating_sub(asked) < millis(IDLE)
+    }
+
+    /// Where the issuer says that it is asked about its tokens.
+    pub(crate) async fn introspection_endpoint(&self) -> Result<Url, FetchFailure> {
+        let now = self.clock.monotonic();
+        self.discovery.introspection(&self.fetch, now).await
+    }
+
+    /// The endpoint was not there: the metadata is read again before the next question.
+    pub(crate) fn doubt_metadata(&self) {
+        self.discovery.doubt();
     }
 
     async fn ask(&self, now: Duration) -> Result<Snapshot, FetchFailure> {

@@ -184,6 +184,7 @@ mod cache;
 pub mod enrich;
 pub mod fetch;
 mod jose;
+pub mod revocation;
 mod session;
 mod signal;
 pub mod throttle;

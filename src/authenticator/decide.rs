@@ -185,9 +185,10 @@ impl Inner {
         proven: &Proven,
         asked: Asked<'_>,
     ) -> Result<(Option<Permitted>, Option<Enrichment>), Need> {
-        let (principal, organization) = (&proven.principal, &proven.organization);
-        self.shared.revocations.observe(principal, asked.now);
-        self.shared.revocations.check(principal, organization)?;
+        self.shared
+            .revocations
+            .observe(&proven.principal, asked.now);
+        self.shared.revocations.check(proven, asked)?;
         let permitted = self.permit(proven, asked)?;
         check_networks(proven, asked.sender, permitted.as_ref())?;
         self.check_scopes(proven)?;
@@ -211,8 +212,7 @@ impl Inner {
             token: context.token().cloned(),
             remembered: None,
         };
-        let (principal, organization) = (&proven.principal, &proven.organization);
-        self.shared.revocations.check(principal, organization)?;
+        self.shared.revocations.check(&proven, asked)?;
         let until = match (&proven.token, self.tokens()) {
             (Some(used), Some(tokens)) if causes.contains(Causes::TOKEN) => {
                 tokens.still_serves(used, asked)?

@@ -3,6 +3,7 @@
 mod builder;
 mod decide;
 mod evidence;
+mod follower;
 mod foreign;
 mod held;
 mod issued;
@@ -27,7 +28,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use futures_util::future::join_all;
+use futures_util::future::{OptionFuture, join, join_all};
 use http::request::Parts;
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method};
 
@@ -43,6 +44,7 @@ use crate::session::Sessions;
 use crate::signal::Signal;
 
 use decide::Kept;
+use follower::Follower;
 use need::{Waited, settle};
 use operations::known_scopes;
 use remembered::Memory;
@@ -53,6 +55,7 @@ use tokens::Tokens;
 use trail::Audit;
 
 pub use builder::AuthenticatorBuilder;
+pub use follower::RevocationStatus;
 pub use operations::ChallengeScopes;
 pub use revocation::AuthHandle;
 pub(crate) use sender::Arrival;
@@ -202,11 +205,27 @@ impl Authenticator {
         &self.0.resource
     }
 
-    /// Whether keys of every issuer are at hand. Before that, tokens of the missing issuers are
-    /// answered with 503 if they cannot be fetched.
+    /// Whether keys of every issuer are at hand, and what other processes revoked, if they share a
+    /// log. Before that, tokens of the missing issuers, or everybody, are answered with 503 if they
+    /// cannot be fetched.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.0.trust.issuers().all(|issuer| issuer.keys.is_ready())
+        let follower = self.0.shared.revocations.follower.as_ref();
+        follower.is_none_or(Follower::is_ready)
+            && self.0.trust.issuers().all(|issuer| issuer.keys.is_ready())
+    }
+
+    /// How this process stands to the log of revocations it shares with others; `None` without one.
+    #[must_use]
+    pub fn revocation_status(&self) -> Option<RevocationStatus> {
+        let follower = self.0.shared.revocations.follower.as_ref();
+        follower.map(Follower::status)
+    }
+
+    /// How many targets are revoked now, roughly, over all mounts: a gauge.
+    #[must_use]
+    pub fn revocations(&self) -> usize {
+        self.0.shared.revocations.len()
     }
 
     /// How many verified access tokens and API tokens are remembered now, over all mounts: a gauge.
@@ -228,30 +247,35 @@ impl Authenticator {
         all
     }
 
-    /// Fetches the keys of every issuer, for at most `deadline`. Optional: without it the first
-    /// request does. Needs a tokio runtime.
+    /// Fetches the keys of every issuer, and reads the shared log of revocations, for at most
+    /// `deadline`. Optional: without it the first request does. Needs a tokio runtime.
     ///
     /// Fetching goes on in the background after the deadline, so that a server started before its
     /// issuer becomes ready without a request.
     ///
     /// # Errors
     ///
-    /// Names the issuers whose keys were not there by the deadline. A server may start regardless.
+    /// Names the issuers whose keys, or the log, that were not there by the deadline. A server may start regardless.
     pub async fn warm_up(&self, deadline: Duration) -> Result<(), BackendError> {
-        let all = join_all(self.0.trust.issuers().map(|issuer| issuer.keys.warm_up()));
-        // The outcome is read from the key sources: some may have come before the deadline.
-        let _ = tokio::time::timeout(deadline, all).await;
+        let follower = self.0.shared.revocations.follower.as_ref();
+        let keys = join_all(self.0.trust.issuers().map(|issuer| issuer.keys.warm_up()));
+        let log = OptionFuture::from(follower.map(Follower::warm_up));
+        // The outcome is read from the sources: some may have come before the deadline.
+        let _ = tokio::time::timeout(deadline, join(keys, log)).await;
         let missing = self
             .0
             .trust
             .issuers()
             .filter(|issuer| !issuer.keys.is_ready());
-        let missing: Vec<&str> = missing.map(|issuer| &*issuer.name).collect();
+        let mut missing: Vec<&str> = missing.map(|issuer| &*issuer.name).collect();
+        if follower.is_some_and(|follower| !follower.is_ready()) {
+            missing.push("the revocation log");
+        }
         if missing.is_empty() {
             Ok(())
         } else {
             Err(BackendError::new(format!(
-                "no keys yet from {}",
+                "nothing yet from {}",
                 missing.join(", ")
             )))
         }

@@ -27,6 +27,7 @@ const RANKS: &[(&str, u8)] = &[
     ("enrich", 3),
     ("fetch", 3),
     ("jose", 3),
+    ("revocation", 3),
     ("session", 3),
     ("signal", 3),
     ("throttle", 3),
@@ -174,6 +175,7 @@ fn signatures_boxes_and_clocks_stand_only_where_they_belong() {
             "testing/",
             "oauth/keys/",
             "policy/store.rs",
+            "revocation/log.rs",
         ],
     );
     only(

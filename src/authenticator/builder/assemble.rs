@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicU64;
 
 use super::AuthenticatorBuilder;
 use super::examine::Examined;
+use crate::authenticator::follower::Table;
 use crate::authenticator::foreign::Foreign;
 use crate::authenticator::issued::Issued;
 use crate::authenticator::revocation::Revocations;
@@ -15,6 +16,7 @@ use crate::authenticator::{Authenticator, Inner, Shared};
 use crate::context::Operations;
 use crate::oauth::jwt::{Trust, TrustedIssuer};
 use crate::oauth::keys::KeySource;
+use crate::revocation::Epochs;
 use crate::signal::Signal;
 use crate::throttle::Throttle;
 
@@ -41,13 +43,19 @@ pub(super) fn assemble(builder: AuthenticatorBuilder, examined: Examined) -> Aut
         guard: Guard(Throttle::new(&builder.throttle, clock.clone())),
         header: examined.api_key_header,
     });
+    let table = Table {
+        epochs: Epochs::new(),
+        clock: clock.clone(),
+        signal: signal.clone(),
+        trail: audit.as_ref().map(|audit| audit.trail.clone()),
+    };
     let shared = Shared {
         memory: examined.memory,
         mounts: AtomicU64::new(1),
         sessions: examined.sessions,
         tokens,
         rules: Rules::new(builder.policies, builder.enricher, &clock, &signal),
-        revocations: Revocations::default(),
+        revocations: Revocations::new(table, builder.revocations),
         senders: builder.senders,
         supported_clients: builder.supported_clients,
         disabled_is_forbidden: builder.disabled_is_forbidden,

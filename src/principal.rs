@@ -19,7 +19,7 @@ pub use actor::Actor;
 pub enum PrincipalKind {
     /// A person, perhaps acting through a client.
     User,
-    /// A client on its own behalf: the client credentials grant, a workload. There is nobody who
+    /// A client on its own behalf: the client credentials grant, a workload (every `spiffe://` subject). There is nobody who
     /// could log in again.
     Client,
     /// A service account, by its API key. There is nobody who could log in again.

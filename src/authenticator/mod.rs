@@ -14,6 +14,7 @@ mod operations;
 mod options;
 mod remembered;
 mod revocation;
+mod revoked;
 mod rules;
 mod sender;
 mod tokens;

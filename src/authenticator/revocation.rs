@@ -11,8 +11,9 @@ use futures_util::FutureExt;
 
 use super::Shared;
 use super::decide::Proven;
-use super::follower::{Follower, Table};
+use super::follower::Follower;
 use super::need::{Asked, Need};
+use super::revoked::Table;
 use crate::clock::UnixTime;
 use crate::error::BackendError;
 use crate::ident::{ClientId, OrganizationId, Subject};

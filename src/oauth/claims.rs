@@ -243,6 +243,7 @@ impl Judge<'_, '_> {
         let says_so = claims("gty", "client-credentials") || claims("idtyp", "app");
         if own_name
             || says_so
+            || kinds::is_workload(subject)
             || kinds::acts_alone(self.claims, self.issuer.profile.client_mark, client)
         {
             PrincipalKind::Client

@@ -1,6 +1,6 @@
 //! Which kind of token, and whose: the signs that single vendors give.
 
-use crate::ident::ClientId;
+use crate::ident::{ClientId, Subject};
 use crate::jose::json::{Json, Object};
 use crate::profile::ClientMark;
 
@@ -10,6 +10,11 @@ pub(super) fn is_atlassian_non_access(claims: &Object<'_>) -> bool {
         .get("https://id.atlassian.com/atl_token_type")
         .and_then(Json::as_str)
         .is_some_and(|kind| kind == "AUTH_CODE" || kind.ends_with("REFRESH"))
+}
+
+/// A SPIFFE id is a program's, never a person's (SPIFFE-ID §2); it may come without a client (EXT-3).
+pub(super) fn is_workload(subject: &Subject) -> bool {
+    subject.as_str().starts_with("spiffe://")
 }
 
 /// Whether no person stands behind the client, by the sign its issuer gives (JWT-21).

@@ -5,10 +5,10 @@ use std::sync::atomic::AtomicU64;
 
 use super::AuthenticatorBuilder;
 use super::examine::Examined;
-use crate::authenticator::follower::Table;
 use crate::authenticator::foreign::Foreign;
 use crate::authenticator::issued::Issued;
 use crate::authenticator::revocation::Revocations;
+use crate::authenticator::revoked::Table;
 use crate::authenticator::rules::Rules;
 use crate::authenticator::tokens::{Guard, Tokens};
 use crate::authenticator::trail::Audit;

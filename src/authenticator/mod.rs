@@ -2,6 +2,8 @@
 
 mod builder;
 mod decide;
+#[cfg(feature = "events")]
+mod events;
 mod evidence;
 mod follower;
 mod foreign;
@@ -36,6 +38,8 @@ use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method};
 use crate::clock::Clock;
 use crate::context::{AuthContext, Operations};
 use crate::error::{BackendError, ConfigError, Problems};
+#[cfg(feature = "events")]
+use crate::fetch::DynFetch;
 use crate::oauth::jwt::{Trust, TrustedIssuer};
 use crate::policy::ClientPattern;
 use crate::rejection::{Reason, Rejection};
@@ -104,6 +108,8 @@ struct Inner {
 /// What all mounts of a server have in common.
 struct Shared {
     clock: Arc<dyn Clock>,
+    #[cfg(feature = "events")]
+    fetch: DynFetch,
     tokens: Option<Tokens>,
     memory: Option<Memory>,
     mounts: AtomicU64,

@@ -87,6 +87,12 @@ impl Revocations {
         }
     }
 
+    /// Whether exactly this target is revoked.
+    #[cfg(feature = "events")]
+    pub(super) fn has(&self, target: &RevocationTarget) -> bool {
+        self.table.epochs.has(target)
+    }
+
     pub(super) fn len(&self) -> usize {
         self.table.epochs.len()
     }

@@ -98,10 +98,14 @@ impl<'a> Compact<'a> {
     }
 
     pub(crate) fn claims(&self) -> Result<Object<'_>, Rejection> {
-        parse_object(self.part(..self.header_at), PAYLOAD_DEPTH).map_err(|_| {
-            Rejection::new(Reason::MalformedToken).with_note("payload is not strict JSON")
-        })
+        payload_object(self.part(..self.header_at))
     }
+}
+
+/// The claims in the payload of a token, which outlives it.
+pub(crate) fn payload_object(payload: &[u8]) -> Result<Object<'_>, Rejection> {
+    parse_object(payload, PAYLOAD_DEPTH)
+        .map_err(|_| Rejection::new(Reason::MalformedToken).with_note("payload is not strict JSON"))
 }
 
 /// The header members that matter, after the gate.
@@ -150,8 +154,16 @@ impl<'a> Header<'a> {
 
     /// Whether `typ` says access token (RFC 9068 §4). `any_jwt` also takes `JWT` and none at all.
     pub(crate) fn is_access_token(&self, any_jwt: bool) -> bool {
+        match self.typ {
+            None => any_jwt,
+            Some(_) => self.is_type("at+jwt") || (any_jwt && self.is_type("JWT")),
+        }
+    }
+
+    /// Whether `typ` says this subtype of `application`.
+    pub(crate) fn is_type(&self, wanted: &str) -> bool {
         let Some(typ) = self.typ.as_deref() else {
-            return any_jwt;
+            return false;
         };
         // Media types are compared without regard to case, and `application/` may be left out
         // (RFC 7515 §4.1.9).
@@ -160,7 +172,7 @@ impl<'a> Header<'a> {
             Some(_) => return false,
             None => typ,
         };
-        subtype.eq_ignore_ascii_case("at+jwt") || (any_jwt && subtype.eq_ignore_ascii_case("JWT"))
+        subtype.eq_ignore_ascii_case(wanted)
     }
 }
 

@@ -31,7 +31,7 @@ pub(super) fn malformed(claim: &str) -> Rejection {
     Rejection::new(Reason::MalformedClaim).with_note(claim.to_owned())
 }
 
-fn missing(claim: &str) -> Rejection {
+pub(super) fn missing(claim: &str) -> Rejection {
     Rejection::new(Reason::MissingClaim).with_note(claim.to_owned())
 }
 

@@ -6,5 +6,7 @@ mod discovery;
 pub(crate) mod jwt;
 pub(crate) mod keys;
 mod kinds;
+#[cfg(feature = "events")]
+pub(crate) mod set;
 mod times;
 pub(crate) mod verdicts;

@@ -112,6 +112,12 @@ impl Epochs {
         }
     }
 
+    /// Whether exactly this target is revoked.
+    #[cfg(feature = "events")]
+    pub(crate) fn has(&self, target: &RevocationTarget) -> bool {
+        self.find(target.probe()).is_some()
+    }
+
     /// How many targets are revoked, roughly: what has ended counts until a write comes by.
     pub(crate) fn len(&self) -> usize {
         let sizes = self

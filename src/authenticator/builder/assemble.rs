@@ -62,6 +62,8 @@ pub(super) fn assemble(builder: AuthenticatorBuilder, examined: Examined) -> Aut
         basic_challenge: examined.basic_challenge,
         audit,
         clock,
+        #[cfg(feature = "events")]
+        fetch: examined.fetch,
         close_streams: builder.close_streams,
         signal,
     };

@@ -59,6 +59,8 @@ mod rotation;
 mod scoped;
 mod scopes;
 mod second_opinion;
+#[cfg(feature = "events")]
+mod security_events;
 mod server;
 mod sessions;
 mod sessions_support;

@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use http::StatusCode;
 use tower_mcp_auth::api_token::NewToken;
-use tower_mcp_auth::ident::Subject;
-use tower_mcp_auth::revocation::RevocationTarget;
+use tower_mcp_auth::clock::Clock;
+use tower_mcp_auth::ident::{ClientId, Subject};
+use tower_mcp_auth::revocation::{
+    MemoryRevocationLog, RevocationEntry, RevocationLog, RevocationTarget,
+};
 use tower_mcp_auth::testing::{TestIssuer, TokenBuilder};
 use tower_mcp_auth::{Authenticator, Issuer, Profile, ProtectedResource, SigningAlgorithm};
 
@@ -296,4 +299,49 @@ async fn edge_08_the_new_kinds_are_on_record_too() {
     ];
     let expected = expected.map(|(kind, id, issuer, org)| (kind, id.to_owned(), issuer, org));
     assert_eq!(found, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn mcp_20_open_streams_end_with_every_kind_here_and_elsewhere() {
+    for what in ["client", "key", "user", "log"] {
+        let log = MemoryRevocationLog::new();
+        let world = TokenWorld::with(|builder, _| builder.revocations(log.clone())).await;
+        let events = async |token: TokenBuilder| {
+            let token = token.sign();
+            world.events(&format!("Bearer {token}")).await
+        };
+        let mut rogue = events(world.access_token().client("rogue")).await;
+        let mut bob = events(world.access_token().subject("bob")).await;
+        let mut ada = world.events(&basic(ADA, &world.acme_user)).await;
+        let handle = world.auth.handle();
+        let alice = Subject::new("alice").unwrap();
+        match what {
+            "client" => handle.revoke_client(I, "rogue").await.unwrap(),
+            "key" => {
+                let kid = world.issuer.signing_kid();
+                handle.revoke_key(I, &kid).await.unwrap();
+            }
+            "user" => handle
+                .revoke_user(&organization("acme"), &alice)
+                .await
+                .unwrap(),
+            _ => {
+                let client = ClientId::new("rogue").unwrap();
+                let target = RevocationTarget::Client {
+                    issuer: I.into(),
+                    client,
+                };
+                let entry = RevocationEntry::new(&target, world.clock.now());
+                log.append(entry).await.unwrap();
+                handle.notify();
+            }
+        }
+        rogue.ended_for("revoked").await;
+        if what == "key" {
+            bob.ended_for("revoked").await;
+        } else {
+            bob.assert_open();
+        }
+        ada.assert_open();
+    }
 }

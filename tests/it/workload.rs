@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tower_mcp_auth::testing::TokenBuilder;
 use tower_mcp_auth::{AuthContext, Principal, PrincipalKind, Profile, Rejection};
 
-use crate::support::{I, R, World, post};
+use crate::support::{I, World, post};
 
 const SPIFFE: &str = "spiffe://example.org/ns/ci/sa/deployer";
 

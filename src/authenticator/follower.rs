@@ -248,7 +248,10 @@ impl Reader {
 
     /// Reads to the end of the log, and says when it began.
     async fn read_on(&self) -> Result<Duration, BackendError> {
+        let nonsense =
+            || BackendError::new("the revocation log answers with what was not asked for");
         let began = self.table.clock.monotonic();
+        let mut restarted = false;
         loop {
             let seen = self.progress().sequence;
             // With the last entry known: a log that does not have it is not the one it was.
@@ -258,18 +261,24 @@ impl Reader {
                 .map_err(|_| BackendError::new("the revocation log did not answer within 2 s"))??;
             let first = page.first().map(|(number, _)| *number);
             if seen > 0 && first != Some(seen) {
+                if restarted {
+                    return Err(nonsense());
+                }
                 tracing::warn!(
                     target: TARGET,
                     sequence = seen,
                     "the revocation log no longer has the last entry read; reading it from the beginning"
                 );
+                restarted = true;
                 self.progress().sequence = 0;
                 continue;
             }
-            let is_last = page.len() < PAGE;
             self.apply(seen, &page)?;
-            if is_last {
+            if page.len() < PAGE {
                 return Ok(began);
+            }
+            if self.progress().sequence == seen {
+                return Err(nonsense());
             }
         }
     }

@@ -404,3 +404,38 @@ fn r28_the_task_begins_again_where_its_runtime_ended() {
         assert_eq!(judged, "revoked", "{id}");
     }
 }
+
+/// A log that does not care what it is asked.
+#[derive(Clone, Default)]
+struct Deaf(Faults);
+
+impl RevocationLog for Deaf {
+    async fn append(&self, _: RevocationEntry) -> Result<u64, BackendError> {
+        Ok(1)
+    }
+
+    async fn read_since(
+        &self,
+        _: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, RevocationEntry)>, BackendError> {
+        self.0.meet().await?;
+        let entry = RevocationEntry::new(&token("j-1"), UnixTime::from_secs(NOW));
+        Ok((1..).zip(std::iter::repeat_n(entry, limit)).collect())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn r22_a_log_that_has_no_end_is_an_outage_and_not_read_for_ever() {
+    let issuer = TestIssuer::builder().in_process();
+    let log = Deaf::default();
+    let auth = Authenticator::builder(described(Issuer::new(issuer.url())))
+        .fetch(issuer.fetch())
+        .revocations(log.clone())
+        .build()
+        .unwrap();
+    auth.warm_up(SECOND).await.unwrap_err();
+    assert!((1..=4).contains(&log.0.calls()), "{}", log.0.calls());
+    let status = auth.revocation_status().unwrap();
+    assert!(!status.is_current && status.last_error.is_some());
+}

@@ -37,13 +37,13 @@ impl Receiving {
         set(&self.world.issuer)
     }
 
-    fn event(&self, uri: impl Into<String>, event: Value) -> TokenBuilder {
+    fn event(&self, uri: impl Into<String>, event: &Value) -> TokenBuilder {
         self.bare().claim("events", json!({uri.into(): event}))
     }
 
     /// That the session of a subject was revoked.
     fn session_revoked(&self, subject: &str) -> TokenBuilder {
-        self.event(format!("{CAEP}session-revoked"), json!({}))
+        self.event(format!("{CAEP}session-revoked"), &json!({}))
             .claim("sub_id", iss_sub(subject))
     }
 
@@ -166,7 +166,7 @@ async fn r30_each_event_ends_what_it_says_and_no_more() {
     ];
     for (family, name, event, ends) in cases {
         let site = Receiving::new().await;
-        let token = site.event(format!("{family}{name}"), event.clone());
+        let token = site.event(format!("{family}{name}"), &event);
         let token = token.claim("sub_id", iss_sub("alice"));
         let answer = site.push(token.sign()).await;
         assert_eq!(answer.status, StatusCode::ACCEPTED, "{name} {event}");
@@ -196,9 +196,9 @@ async fn r30_a_subject_in_every_form_that_means_something() {
             let site = Receiving::new().await;
             let uri = format!("{CAEP}session-revoked");
             let set = if in_event {
-                site.event(uri, json!({"subject": subject}))
+                site.event(uri, &json!({"subject": subject}))
             } else {
-                site.event(uri, json!({})).claim("sub_id", subject.clone())
+                site.event(uri, &json!({})).claim("sub_id", subject.clone())
             };
             let mine = site.world.token().claim("jti", "j-1").sign();
             let bobs = site.access_token("bob");
@@ -233,7 +233,7 @@ async fn r30_a_subject_that_means_nothing_is_said_to_the_transmitter() {
         json!("alice"),
         json!(null),
     ];
-    let event = || site.event(format!("{CAEP}session-revoked"), json!({}));
+    let event = || site.event(format!("{CAEP}session-revoked"), &json!({}));
     for subject in bad {
         let token = event().claim("sub_id", subject.clone());
         let answer = site.push(token.sign()).await;
@@ -243,11 +243,11 @@ async fn r30_a_subject_that_means_nothing_is_said_to_the_transmitter() {
     assert_error(&site.push(event().sign()).await, "invalid_request");
     let two = site.event(
         format!("{CAEP}session-revoked"),
-        json!({"subject": iss_sub("bob")}),
+        &json!({"subject": iss_sub("bob")}),
     );
     let two = two.claim("sub_id", iss_sub("alice"));
     assert_error(&site.push(two.sign()).await, "invalid_request");
-    let vague = site.event(format!("{CAEP}credential-change"), json!({}));
+    let vague = site.event(format!("{CAEP}credential-change"), &json!({}));
     let vague = vague.claim("sub_id", iss_sub("alice"));
     assert_error(&site.push(vague.sign()).await, "invalid_request");
     // One bad event, and nothing of the token is done.
@@ -384,7 +384,7 @@ async fn r30_a_replay_or_a_late_delivery_ends_no_newer_login() {
     let token = site.session_revoked("alice").sign();
     let late = site.session_revoked("alice").sign();
     let told = json!({"event_timestamp": NOW, "reason_admin": {"en": "left"}});
-    let told = site.event(format!("{CAEP}session-revoked"), told);
+    let told = site.event(format!("{CAEP}session-revoked"), &told);
     let told = told.claim("sub_id", iss_sub("alice")).issued_in(60);
     let before = site.access_token("alice");
     assert_eq!(site.push(token.clone()).await.status, StatusCode::ACCEPTED);
@@ -401,7 +401,7 @@ async fn r30_a_replay_or_a_late_delivery_ends_no_newer_login() {
     }
     // Nor does one that says it happened tomorrow end what comes after it.
     let tomorrow = json!({"event_timestamp": NOW + 86_400});
-    let tomorrow = site.event(format!("{CAEP}session-revoked"), tomorrow);
+    let tomorrow = site.event(format!("{CAEP}session-revoked"), &tomorrow);
     let tomorrow = tomorrow.claim("sub_id", iss_sub("alice")).sign();
     assert_eq!(site.push(tomorrow).await.status, StatusCode::ACCEPTED);
     site.world

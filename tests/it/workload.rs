@@ -4,6 +4,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use tower_mcp_auth::ident::{ClientId, Subject};
 use tower_mcp_auth::testing::TokenBuilder;
 use tower_mcp_auth::{AuthContext, Principal, PrincipalKind, Profile, Rejection};
 
@@ -207,8 +208,8 @@ async fn step_04_who_acts_is_a_fact_with_everybody_before() {
     assert_eq!(actor.issuer(), Some("https://agents.example"));
     assert_eq!(actor.client().unwrap(), "agent-2.example");
     let names = actor.chain().map(|actor| {
-        let subject = actor.subject().map(|subject| subject.as_str());
-        subject.or(actor.client().map(|client| client.as_str()))
+        let subject = actor.subject().map(Subject::as_str);
+        subject.or(actor.client().map(ClientId::as_str))
     });
     assert!(names.eq([Some("agent-2"), Some("agent-1"), Some("portal")]));
     assert_eq!(actor.before().unwrap().issuer(), None);

@@ -95,7 +95,8 @@ impl Site {
             }
             Change::Revocation => {
                 let other = format!("another-{nth}");
-                self.handle.revoke_token(self.issuer.url(), &other);
+                let revoked = self.handle.revoke_token(self.issuer.url(), &other);
+                assert!(new_runtime().block_on(revoked).is_ok());
             }
         }
     }

@@ -142,7 +142,7 @@ async fn story() -> Result<Vec<Outcome>, Box<dyn Error>> {
     let guess = bearer("vnd_svc_guess");
     outcomes.push(present(&auth, "a guess", guess).await);
 
-    auth.handle().revoke_token("vendor", "pat-1");
+    auth.handle().revoke_token("vendor", "pat-1").await?;
     outcomes.push(present(&auth, "revoked here", mine).await);
     Ok(outcomes)
 }

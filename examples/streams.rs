@@ -94,7 +94,7 @@ async fn story(clock: impl Clock + Clone) -> Result<[(Outcome, Duration); 2], Bo
     let handle = auth.handle();
     let revoke = async {
         sleep(Duration::from_secs(1)).await;
-        handle.revoke_token(issuer.url(), "j-1");
+        assert!(handle.revoke_token(issuer.url(), "j-1").await.is_ok());
         Instant::now()
     };
     let (expired, revoked, at) = tokio::join!(watch(&auth, &short), watch(&auth, &long), revoke);

@@ -106,9 +106,10 @@
 //!   they are kept.
 //! - [`enrich`]: what your directory knows about a user. [`throttle`]: how failed API tokens are
 //!   slowed down. [`audit`]: a record of every decision.
-//! - [`authenticator::AuthHandle`]: revocation while the server runs.
+//! - [`authenticator::AuthHandle`]: revocation while the server runs. [`revocation`]: what it covers, and a
+//!   log for servers of several processes. `events` (feature `events`): revocation by security event tokens.
 //! - [`fetch::Fetch`], [`clock::Clock`], [`api_token::ApiTokenStore`], [`policy::PolicyStore`],
-//!   [`enrich::ContextEnricher`], [`audit::AuditSink`], [`api_token::foreign::ForeignTokens`]: the ports. `HttpClient` is the default `Fetch`.
+//!   [`revocation::RevocationLog`], [`enrich::ContextEnricher`], [`audit::AuditSink`], [`api_token::foreign::ForeignTokens`]: the ports. `HttpClient` is the default `Fetch`.
 //!
 //! # Features
 //!
@@ -119,6 +120,7 @@
 //! | `rust-crypto` | | signatures in pure Rust, slower; with both on, aws-lc-rs is used |
 //! | `axum` | | [`AuthContext`], `Option<AuthContext>` and `Scoped` as extractors |
 //! | `rmcp` | | [`AuthContext`] as a parameter of rmcp's tools and prompts, `FilterList` |
+//! | `events` | | [`SecurityEventReceiver`](events): revocation by what an identity provider reports |
 //! | `cors` | | `cors()`: a tower-http `CorsLayer` set up for browser clients |
 //! | `testing` | | `testing::TestIssuer`: an authorization server on loopback for your tests |
 //!
@@ -146,6 +148,9 @@
 //! | user facts; beyond it while the directory fails | 30 s; 5 min | fixed |
 //! | one read: token record or `verify`; policy or user facts | 500 ms; 2 s | fixed |
 //! | reads of one store at a time; waiting for their turn | 64; 256 | fixed |
+//! | revocations kept | 367 days | fixed |
+//! | shared log of revocations: read every; API tokens served without it | 2 s ± 20 %; 60 s | fixed |
+//! | security event token: bytes; age; ids remembered | 64 KiB; 7 days; 10,000 | fixed |
 //! | an open stream is looked at again | every 60 s, and at every change | on or off |
 //! | records, foreign tokens, policies, user facts held; as many unknown keys beside each | 50,000; 50,000; 100,000; 50,000 | fixed |
 //! | failed API tokens, per address (IPv6 /64) | 20 at once, 20 a minute | or off |
@@ -154,6 +159,7 @@
 //! | message read for tool rules | 4 MiB, depth 64 | 1 KiB – 64 MiB; fixed |
 //! | message read without a credential | 64 KiB | fixed |
 //! | tool rules | 20,000 a table, 1,000 patterns of 127 bytes | fixed |
+//! | chain of actors (`act`) | 4 | fixed |
 //! | token JSON | depth 8 (header), 16 (payload), 256 values | fixed |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -189,6 +195,7 @@ mod cache;
 pub mod enrich;
 pub mod fetch;
 mod jose;
+pub mod revocation;
 mod session;
 mod signal;
 pub mod throttle;
@@ -204,6 +211,8 @@ pub mod tool;
 // Rank 6, response.
 mod response;
 // Rank 7, edge.
+#[cfg(feature = "events")]
+pub mod events;
 pub mod middleware;
 // Rank 8, adapters.
 #[cfg(any(feature = "client", feature = "axum", feature = "rmcp"))]

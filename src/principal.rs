@@ -9,13 +9,17 @@ use crate::clock::UnixTime;
 use crate::ident::{ClientId, Subject, TenantId};
 use crate::scope::ScopeSet;
 
+mod actor;
+
+pub use actor::Actor;
+
 /// Whether a person stands behind a credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PrincipalKind {
     /// A person, perhaps acting through a client.
     User,
-    /// A client on its own behalf: the client credentials grant, a workload. There is nobody who
+    /// A client on its own behalf: the client credentials grant, a workload (every `spiffe://` subject). There is nobody who
     /// could log in again.
     Client,
     /// A service account, by its API key. There is nobody who could log in again.
@@ -38,6 +42,30 @@ impl PrincipalKey {
         };
         // The length makes the pair unambiguous whatever the two contain.
         Self(format!("{mark}{}:{issuer}{subject}", issuer.len()).into())
+    }
+
+    /// Whether it is a service account's, its issuer and its subject.
+    pub(crate) fn parts(&self) -> (bool, &str, &str) {
+        let (service_account, rest) = match self.0.strip_prefix("service-account:") {
+            Some(rest) => (true, rest),
+            None => (false, &*self.0),
+        };
+        let split = rest.split_once(':').and_then(|(length, both)| {
+            let length = length.parse().ok()?;
+            both.split_at_checked(length)
+        });
+        let (issuer, subject) = split.unwrap_or_default();
+        (service_account, issuer, subject)
+    }
+
+    /// The key of the principal with this issuer and subject, who is no service account.
+    pub(crate) fn of_subject(issuer: &str, subject: &Subject) -> Self {
+        Self::new(PrincipalKind::User, issuer, subject)
+    }
+
+    /// The key of the service account with this issuer and subject.
+    pub(crate) fn of_service_account(issuer: &str, subject: &Subject) -> Self {
+        Self::new(PrincipalKind::ServiceAccount, issuer, subject)
     }
 
     /// The text of the key.
@@ -73,6 +101,10 @@ pub(crate) struct Facts {
     pub(crate) issued_at: Option<UnixTime>,
     pub(crate) authenticated_at: Option<UnixTime>,
     pub(crate) authentication_class: Option<Box<str>>,
+    pub(crate) authentication_methods: Box<[Box<str>]>,
+    pub(crate) actor: Option<Box<Actor>>,
+    /// The key that verified the token.
+    pub(crate) key_id: Option<Arc<str>>,
     pub(crate) token_id: Option<Box<str>>,
     /// The address an API token's owner is known by.
     pub(crate) email: Option<Box<str>>,
@@ -101,6 +133,9 @@ impl Facts {
             issued_at: None,
             authenticated_at: None,
             authentication_class: None,
+            authentication_methods: Box::default(),
+            actor: None,
+            key_id: None,
             token_id: None,
             email: None,
             created_by: None,
@@ -180,6 +215,33 @@ impl Principal {
         self.0.authentication_class.as_deref()
     }
 
+    /// By which means the person logged in (`amr`, RFC 8176), if the issuer says: `pwd`, `otp`, `hwk`.
+    pub fn authentication_methods(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.0.authentication_methods.iter().map(AsRef::as_ref)
+    }
+
+    /// Who acts for the principal (`act`, RFC 8693 §4.1): a service or an agent that was delegated
+    /// to. None of it is authorization: what the token may do is in its scopes.
+    ///
+    /// ```
+    /// # fn example(auth: &tower_mcp_auth::AuthContext) {
+    /// let on_behalf_of = auth.principal().subject();
+    /// for actor in auth.principal().actor().into_iter().flat_map(|actor| actor.chain()) {
+    ///     println!("{on_behalf_of} through {:?} {:?}", actor.subject(), actor.client());
+    /// }
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn actor(&self) -> Option<&Actor> {
+        self.0.actor.as_deref()
+    }
+
+    /// The id of the issuer's key that verified the access token, if that key has one.
+    #[must_use]
+    pub fn key_id(&self) -> Option<&str> {
+        self.0.key_id.as_deref()
+    }
+
     /// The token's own id (`jti`), for logs and revocation.
     #[must_use]
     pub fn token_id(&self) -> Option<&str> {
@@ -226,7 +288,12 @@ impl Principal {
         /// What the two counters of an `Arc`, or the allocator, take besides.
         const EACH: usize = 16;
         let facts = &*self.0;
-        let lists = [&facts.roles, &facts.groups, &facts.entitlements];
+        let lists = [
+            &facts.roles,
+            &facts.groups,
+            &facts.entitlements,
+            &facts.authentication_methods,
+        ];
         let words = lists.into_iter().flat_map(|list| list.iter());
         let words: usize = words.map(|word| word.len() + size_of::<Box<str>>()).sum();
         let scopes: usize = facts.scopes.iter().map(|scope| scope.len() + 32).sum();
@@ -239,7 +306,9 @@ impl Principal {
             facts.authentication_class.as_deref(),
         ];
         let texts: usize = texts.iter().flatten().map(|text| text.len() + EACH).sum();
-        EACH + size_of::<Facts>() + facts.payload.capacity() + EACH + words + scopes + texts
+        let actors = facts.actor.as_deref().map_or(0, Actor::size);
+        let own = EACH + size_of::<Facts>() + facts.payload.capacity();
+        own + EACH + words + scopes + texts + actors
     }
 
     /// A name for this principal that is the same for every token of theirs.
@@ -280,5 +349,8 @@ mod tests {
         );
         assert_ne!(key("https://a", "b"), key("https://", "ab"));
         assert_eq!(key("https://a", "b"), key("https://a", "b"));
+        assert_eq!(key("https://a", "b:c").parts(), (false, "https://a", "b:c"));
+        let robot = key_of(PrincipalKind::ServiceAccount, "1:x", "service-account:1:xy");
+        assert_eq!(robot.parts(), (true, "1:x", "service-account:1:xy"));
     }
 }

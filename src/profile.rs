@@ -209,7 +209,8 @@ impl Profile {
         self
     }
 
-    /// Does not require `jti`. A single token can then not be revoked; its user and client can.
+    /// Does not require `jti`. A single token is then revoked by subject and `iat`, with whatever its
+    /// issuer issued to the subject in the same second.
     #[must_use]
     pub fn without_token_id(mut self) -> Self {
         self.requires_token_id = false;

@@ -302,3 +302,40 @@ async fn a_token_seen_first_and_a_refusal_cost_few_allocations_and_no_await() {
         assert!(ours <= most, "{ours} allocations for {name}");
     }
 }
+
+/// Whatever was revoked, a request that it does not concern pays nothing for it.
+#[tokio::test]
+async fn revoke_10_a_hundred_thousand_revocations_cost_a_request_no_allocation() {
+    let issuer = TestIssuer::builder().in_process();
+    let auth =
+        Authenticator::builder(ProtectedResource::new(RESOURCE).issuer(Issuer::new(issuer.url())))
+            .fetch(issuer.fetch())
+            .build()
+            .unwrap();
+    let mut service = McpAuthLayer::new(auth.clone()).layer(Bare);
+    let authorization = format!("Bearer {}", issuer.token(RESOURCE).sign());
+    let warm = service.call(request(&authorization)).await.unwrap();
+    assert_eq!(warm.status(), 200);
+    let mut count = || {
+        let counts = (0..100).map(|_| allocations(&mut service, &authorization));
+        counts.min().unwrap()
+    };
+    let before = count();
+    let handle = auth.handle();
+    for nth in 0..100_000 {
+        let name = format!("another-{nth}");
+        // Every kind, so that every look is taken.
+        let revoked = match nth % 5 {
+            0 => handle.revoke_client(issuer.url(), &name).await,
+            1 => handle.revoke_key(issuer.url(), &name).await,
+            2 => handle.revoke_issuer(&name).await,
+            3 => {
+                let organization = OrganizationId::new(&name).unwrap();
+                handle.revoke_organization(&organization).await
+            }
+            _ => handle.revoke_token(issuer.url(), &name).await,
+        };
+        revoked.unwrap();
+    }
+    assert_eq!((auth.revocations(), count()), (100_000, before));
+}

@@ -38,7 +38,8 @@ pub enum AuditEvent {
     TokenFailing,
     /// An organization's policy was changed.
     PolicyChanged,
-    /// Credentials were revoked through [`AuthHandle`](crate::authenticator::AuthHandle);
+    /// Credentials were revoked through [`AuthHandle`](crate::authenticator::AuthHandle), here or in
+    /// another process that shares a log;
     /// [`AuditRecord::revocation`](super::AuditRecord::revocation) says which.
     RevocationApplied,
     /// A response that was still going on was ended, because its request would not be let in any

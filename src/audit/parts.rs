@@ -88,12 +88,13 @@ fn is_false(flag: &bool) -> bool {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct AuditRevocation {
-    /// `token`, `principal`, `organization` or `issuer`.
+    /// `token`, `token_of`, `principal`, `user`, `client`, `key`, `organization` or `issuer`; see
+    /// [`RevocationTarget`](crate::revocation::RevocationTarget).
     pub kind: &'static str,
-    /// The `jti`, the [`PrincipalKey`](crate::principal::PrincipalKey), the organization or the
-    /// issuer.
+    /// The `jti`, the [`PrincipalKey`](crate::principal::PrincipalKey), or the name of the other
+    /// kinds.
     pub id: AuditText,
-    /// Whose `jti` it is.
+    /// Whose `jti`, subject, client or key it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub issuer: Option<AuditText>,
 }

@@ -26,6 +26,7 @@ use crate::error::ConfigError;
 use crate::fetch::{DynFetch, Fetch};
 use crate::policy::{ClientPattern, DynPolicyStore, PolicyStore, TrustedProxies};
 use crate::resource::ProtectedResource;
+use crate::revocation::{DynRevocationLog, RevocationLog};
 use crate::throttle::ThrottleSettings;
 
 /// Configures an [`Authenticator`]. Nothing is checked before [`build`](Self::build).
@@ -46,6 +47,7 @@ pub struct AuthenticatorBuilder {
     supported_clients: Vec<ClientPattern>,
     disabled_is_forbidden: bool,
     enricher: Option<(DynEnricher, EnrichmentMode)>,
+    revocations: Option<DynRevocationLog>,
     senders: Senders,
     pub(super) options: Options,
     messages: Messages,
@@ -70,6 +72,7 @@ impl AuthenticatorBuilder {
             supported_clients: Vec::new(),
             disabled_is_forbidden: false,
             enricher: None,
+            revocations: None,
             senders: Senders::default(),
             options: Options::default(),
             messages: Messages::default(),
@@ -217,6 +220,19 @@ impl AuthenticatorBuilder {
     #[must_use]
     pub fn enrich(mut self, enricher: impl ContextEnricher, mode: EnrichmentMode) -> Self {
         self.enricher = Some((DynEnricher::new(enricher), mode));
+        self
+    }
+
+    /// Shares revocations with the other processes of this server. What is revoked through
+    /// [`AuthHandle`](super::AuthHandle) is written to the log first; what others write is read every
+    /// two seconds, by one task in the runtime of the first request. Default: none; a revocation then
+    /// holds in this process alone.
+    ///
+    /// Before the log was read once, nobody is let in (503); when it could not be read for 60 s, no
+    /// API token is, and access tokens are until they expire. See [`revocation`](crate::revocation).
+    #[must_use]
+    pub fn revocations(mut self, log: impl RevocationLog) -> Self {
+        self.revocations = Some(DynRevocationLog::new(log));
         self
     }
 

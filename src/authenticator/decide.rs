@@ -182,9 +182,10 @@ impl Inner {
         proven: &Proven,
         asked: Asked<'_>,
     ) -> Result<(Option<Permitted>, Option<Enrichment>), Need> {
-        let (principal, organization) = (&proven.principal, &proven.organization);
-        self.shared.revocations.observe(principal, asked.now);
-        self.shared.revocations.check(principal, organization)?;
+        self.shared
+            .revocations
+            .observe(&proven.principal, asked.now);
+        self.shared.revocations.check(proven, asked)?;
         let permitted = self.permit(proven, asked)?;
         check_networks(proven, asked.sender, permitted.as_ref())?;
         self.check_scopes(proven)?;
@@ -208,12 +209,11 @@ impl Inner {
             token: context.token().cloned(),
             remembered: None,
         };
-        let (principal, organization) = (&proven.principal, &proven.organization);
-        self.shared.revocations.check(principal, organization)?;
+        self.shared.revocations.check(&proven, asked)?;
         let until = match (&proven.token, self.tokens(), opaque) {
             _ if !causes.contains(Causes::TOKEN) => None,
             (Some(used), Some(tokens), _) => tokens.still_serves(used, asked)?,
-            (_, _, Some(text)) => Some(self.still_active(text, principal, asked)?),
+            (_, _, Some(text)) => Some(self.still_active(text, &proven.principal, asked)?),
             _ => None,
         };
         let permitted = if causes.contains(Causes::POLICY) {

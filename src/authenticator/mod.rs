@@ -2,7 +2,10 @@
 
 mod builder;
 mod decide;
+#[cfg(feature = "events")]
+mod events;
 mod evidence;
+mod follower;
 mod foreign;
 mod held;
 mod issued;
@@ -14,6 +17,7 @@ mod operations;
 mod options;
 mod remembered;
 mod revocation;
+mod revoked;
 mod rules;
 mod sender;
 mod tokens;
@@ -28,13 +32,15 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use futures_util::future::join_all;
+use futures_util::future::{OptionFuture, join, join_all};
 use http::request::Parts;
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method};
 
 use crate::clock::Clock;
 use crate::context::{AuthContext, Operations};
 use crate::error::{BackendError, ConfigError, Problems};
+#[cfg(feature = "events")]
+use crate::fetch::DynFetch;
 use crate::oauth::introspection::Introspector;
 use crate::oauth::jwt::{Trust, TrustedIssuer};
 use crate::policy::ClientPattern;
@@ -45,6 +51,7 @@ use crate::session::Sessions;
 use crate::signal::Signal;
 
 use decide::Kept;
+use follower::Follower;
 use need::{Waited, settle};
 use operations::known_scopes;
 use remembered::Memory;
@@ -55,6 +62,7 @@ use tokens::Tokens;
 use trail::Audit;
 
 pub use builder::AuthenticatorBuilder;
+pub use follower::RevocationStatus;
 pub use operations::ChallengeScopes;
 pub use revocation::AuthHandle;
 pub(crate) use sender::Arrival;
@@ -103,6 +111,8 @@ struct Inner {
 /// What all mounts of a server have in common.
 struct Shared {
     clock: Arc<dyn Clock>,
+    #[cfg(feature = "events")]
+    fetch: DynFetch,
     tokens: Option<Tokens>,
     introspectors: Vec<Arc<Introspector>>,
     memory: Option<Memory>,
@@ -207,11 +217,27 @@ impl Authenticator {
         &self.0.resource
     }
 
-    /// Whether keys of every issuer are at hand. Before that, tokens of the missing issuers are
-    /// answered with 503 if they cannot be fetched.
+    /// Whether keys of every issuer are at hand, and what other processes revoked, if they share a
+    /// log. Before that, tokens of the missing issuers, or everybody, are answered with 503 if they
+    /// cannot be fetched.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.0.trust.issuers().all(|issuer| issuer.keys.is_ready())
+        let follower = self.0.shared.revocations.follower.as_ref();
+        follower.is_none_or(Follower::is_ready)
+            && self.0.trust.issuers().all(|issuer| issuer.keys.is_ready())
+    }
+
+    /// How this process stands to the log of revocations it shares with others; `None` without one.
+    #[must_use]
+    pub fn revocation_status(&self) -> Option<RevocationStatus> {
+        let follower = self.0.shared.revocations.follower.as_ref();
+        follower.map(Follower::status)
+    }
+
+    /// How many targets are revoked now, roughly, over all mounts: a gauge.
+    #[must_use]
+    pub fn revocations(&self) -> usize {
+        self.0.shared.revocations.len()
     }
 
     /// How many verified access tokens and API tokens are remembered now, over all mounts: a gauge.
@@ -233,30 +259,35 @@ impl Authenticator {
         all
     }
 
-    /// Fetches the keys of every issuer, for at most `deadline`. Optional: without it the first
-    /// request does. Needs a tokio runtime.
+    /// Fetches the keys of every issuer, and reads the shared log of revocations, for at most
+    /// `deadline`. Optional: without it the first request does. Needs a tokio runtime.
     ///
     /// Fetching goes on in the background after the deadline, so that a server started before its
     /// issuer becomes ready without a request.
     ///
     /// # Errors
     ///
-    /// Names the issuers whose keys were not there by the deadline. A server may start regardless.
+    /// Names the issuers whose keys, or the log, that were not there by the deadline. A server may start regardless.
     pub async fn warm_up(&self, deadline: Duration) -> Result<(), BackendError> {
-        let all = join_all(self.0.trust.issuers().map(|issuer| issuer.keys.warm_up()));
-        // The outcome is read from the key sources: some may have come before the deadline.
-        let _ = tokio::time::timeout(deadline, all).await;
+        let follower = self.0.shared.revocations.follower.as_ref();
+        let keys = join_all(self.0.trust.issuers().map(|issuer| issuer.keys.warm_up()));
+        let log = OptionFuture::from(follower.map(Follower::warm_up));
+        // The outcome is read from the sources: some may have come before the deadline.
+        let _ = tokio::time::timeout(deadline, join(keys, log)).await;
         let missing = self
             .0
             .trust
             .issuers()
             .filter(|issuer| !issuer.keys.is_ready());
-        let missing: Vec<&str> = missing.map(|issuer| &*issuer.name).collect();
+        let mut missing: Vec<&str> = missing.map(|issuer| &*issuer.name).collect();
+        if follower.is_some_and(|follower| !follower.is_ready()) {
+            missing.push("the revocation log");
+        }
         if missing.is_empty() {
             Ok(())
         } else {
             Err(BackendError::new(format!(
-                "no keys yet from {}",
+                "nothing yet from {}",
                 missing.join(", ")
             )))
         }

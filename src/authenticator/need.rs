@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use super::Inner;
+use super::follower::ReadWait;
 use super::sender::Sender;
 use crate::cache::{LoadWait, When};
 use crate::clock::UnixTime;
@@ -13,12 +14,13 @@ use crate::rejection::{Reason, Rejection};
 
 /// What a decision has waited for already.
 #[derive(Clone, Copy, Debug, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "four things to wait for")]
+#[expect(clippy::struct_excessive_bools, reason = "five things to wait for")]
 pub(super) struct Waited {
     pub(super) keys: bool,
     pub(super) record: bool,
     pub(super) policy: bool,
     pub(super) enrichment: bool,
+    pub(super) revocations: bool,
 }
 
 /// When a decision is asked for, by whom, and after which waits.
@@ -59,6 +61,7 @@ pub(super) enum Need {
     Record(LoadWait),
     Policy(LoadWait),
     Enrichment(LoadWait),
+    Revocations(ReadWait),
 }
 
 impl From<Rejection> for Need {
@@ -96,13 +99,17 @@ impl Need {
                 waited.enrichment = true;
                 Box::pin(wait.done())
             }
+            Self::Revocations(wait) => {
+                waited.revocations = true;
+                Box::pin(wait.done())
+            }
         })
     }
 }
 
-/// Four things can be waited for, and a second time if they change meanwhile. What still cannot be
+/// Five things can be waited for, and a second time if they change meanwhile. What still cannot be
 /// decided then has to come back.
-const MOST_WAITS: usize = 8;
+const MOST_WAITS: usize = 10;
 
 /// Waits for what is needed and tries again, until there is a decision.
 pub(super) async fn settle<T>(

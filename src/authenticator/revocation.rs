@@ -1,65 +1,49 @@
-//! Revocation in this process, effective on the next request.
+//! Revocation while the server runs, effective on the next request.
 
 use std::collections::HashMap;
 use std::fmt;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use futures_util::FutureExt;
 
 use super::Shared;
-use crate::audit::{AuditEvent, AuditRecord, AuditRevocation, AuditText};
+use super::decide::Proven;
+use super::follower::Follower;
+use super::need::{Asked, Need};
+use super::revoked::Table;
 use crate::clock::UnixTime;
-use crate::ident::OrganizationId;
+use crate::error::BackendError;
+use crate::ident::{ClientId, OrganizationId, Subject};
 use crate::principal::{Principal, PrincipalKey};
-use crate::rejection::{Reason, Rejection};
+use crate::rejection::Reason;
+use crate::revocation::{DynRevocationLog, RevocationEntry, RevocationLog, RevocationTarget};
 use crate::signal::Causes;
 
-/// What can be revoked as a whole: every credential of it issued up to a moment.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Target {
-    /// One access token, by issuer and `jti`.
-    Token(Box<str>, Box<str>),
-    Principal(PrincipalKey),
-    Organization(OrganizationId),
-    Issuer(Box<str>),
-}
+/// A log that has not taken an entry by then has not taken it, as far as its writer knows.
+const APPEND_DEADLINE: Duration = Duration::from_secs(5);
 
-impl Target {
-    fn on_record(&self) -> AuditRevocation {
-        match self {
-            Self::Token(issuer, id) => {
-                let mut revocation = AuditRevocation::new("token", id);
-                revocation.issuer = Some(AuditText::new(issuer));
-                revocation
-            }
-            Self::Principal(key) => AuditRevocation::new("principal", key.as_str()),
-            Self::Organization(organization) => {
-                AuditRevocation::new("organization", organization.as_str())
-            }
-            Self::Issuer(issuer) => AuditRevocation::new("issuer", issuer),
-        }
-    }
-}
-
-/// Revoked targets. Empty and free of cost until the first revocation.
-#[derive(Default)]
+/// What is revoked here. Free of cost until the first revocation.
 pub(super) struct Revocations {
-    dead: ArcSwapOption<HashMap<Target, UnixTime>>,
+    table: Arc<Table>,
     /// How many seconds each issuer's clock was seen ahead of ours, at most its leeway.
     ahead: ArcSwapOption<HashMap<Box<str>, i64>>,
     writing: Mutex<()>,
+    /// Reads what other processes revoke, if there are any.
+    pub(super) follower: Option<Follower>,
 }
 
-/// Entries older than the longest token life an issuer may have (366 days) can bind nothing.
-const KEPT_SECONDS: i64 = 367 * 86_400;
-
 impl Revocations {
-    fn add(&self, target: Target, now: UnixTime) {
-        let _one_writer = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut dead = self.dead.load().as_deref().cloned().unwrap_or_default();
-        dead.retain(|_, at| *at > now.plus_secs(-KEPT_SECONDS));
-        dead.insert(target, now);
-        self.dead.store(Some(Arc::new(dead)));
+    pub(super) fn new(table: Table, log: Option<DynRevocationLog>) -> Self {
+        let table = Arc::new(table);
+        Self {
+            follower: log.map(|log| Follower::new(log, table.clone())),
+            table,
+            ahead: ArcSwapOption::empty(),
+            writing: Mutex::default(),
+        }
     }
 
     /// Takes note of an issuer whose clock is ahead: a token in use before it was issued proves it.
@@ -88,42 +72,29 @@ impl Revocations {
         known.copied().unwrap_or_default()
     }
 
-    /// Refuses a credential issued up to the moment of a revocation that covers it. One that does
-    /// not say when it was issued cannot show that it is newer.
-    pub(super) fn check(
-        &self,
-        principal: &Principal,
-        organization: &OrganizationId,
-    ) -> Result<(), Rejection> {
-        let dead = self.dead.load();
-        let Some(dead) = dead.as_deref() else {
-            return Ok(());
-        };
-        let issuer: Box<str> = principal.issuer().into();
-        let ahead = self.ahead_of(&issuer);
-        let mut targets = vec![
-            Target::Principal(principal.key()),
-            Target::Organization(organization.clone()),
-            Target::Issuer(issuer.clone()),
-        ];
-        if let Some(id) = principal.token_id() {
-            targets.push(Target::Token(issuer, id.into()));
+    /// Refuses a credential that a revocation covers, and one of which that cannot be known: nobody
+    /// while the shared log was never read, and no API token when that was long ago (R23).
+    pub(super) fn check(&self, proven: &Proven, asked: Asked<'_>) -> Result<(), Need> {
+        let principal = &proven.principal;
+        let ahead = || self.ahead_of(principal.issuer());
+        let epochs = &self.table.epochs;
+        if epochs.covers(principal, &proven.organization, ahead) {
+            return Err(Reason::Revoked.into());
         }
-        let revoked = targets
-            .iter()
-            .filter_map(|target| Some((target, dead.get(target)?)))
-            .any(|(target, revoked_at)| {
-                // One token stays dead, however far ahead its issuer's clock is.
-                matches!(target, Target::Token(..))
-                    || principal
-                        .issued_at()
-                        .is_none_or(|issued_at| issued_at <= revoked_at.plus_secs(ahead))
-            });
-        if revoked {
-            Err(Reason::Revoked.into())
-        } else {
-            Ok(())
+        match &self.follower {
+            Some(follower) => follower.vouch(proven.token.is_some(), asked),
+            None => Ok(()),
         }
+    }
+
+    /// Whether exactly this target is revoked.
+    #[cfg(feature = "events")]
+    pub(super) fn has(&self, target: &RevocationTarget) -> bool {
+        self.table.epochs.has(target)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.table.epochs.len()
     }
 }
 
@@ -131,39 +102,171 @@ impl Revocations {
 /// process, and ends the open streams it concerns; API tokens revoked through
 /// [`ApiTokens`](crate::api_token::ApiTokens) need no call here.
 ///
+/// With a shared [log](crate::authenticator::AuthenticatorBuilder::revocations) a revocation is
+/// written there first, and other processes apply it within about two seconds, or at once where
+/// [`notify`](Self::notify) is called. Without one it holds in this process, for as long as that
+/// lives.
+///
 /// "Until now" is by this machine's clock, and tokens carry their issuer's. A token that was used here
 /// before the revocation is covered by it even if its issuer's clock is ahead (by up to the leeway).
 /// What can slip through is a token never used here before, of an issuer none of whose tokens ever
 /// showed that its clock is ahead; [`revoke_token`](Self::revoke_token) ends it all the same.
 ///
 /// ```
-/// # fn example(auth: &tower_mcp_auth::Authenticator, seen: &tower_mcp_auth::AuthContext) {
+/// # async fn example(
+/// #     auth: &tower_mcp_auth::Authenticator,
+/// #     seen: &tower_mcp_auth::AuthContext,
+/// # ) -> Result<(), tower_mcp_auth::BackendError> {
 /// let handle = auth.handle();
-/// handle.revoke_principal(&seen.key()); // every credential they hold now; a new login works
+/// handle.revoke_principal(&seen.key()).await?; // every credential they hold now; a new login works
+/// # Ok(())
 /// # }
 /// ```
+///
+/// # Errors
+///
+/// Every `revoke_…` fails only if the shared log does not take the revocation, within 5 s: nothing is
+/// then revoked here, as far as known, and it is to be tried again. Without a log they cannot fail.
+/// Dropping the future before it is done leaves open whether the log has it.
 #[derive(Clone)]
 pub struct AuthHandle(pub(super) Arc<Shared>);
 
 impl AuthHandle {
     /// Ends one access token, by its issuer and its `jti`.
-    pub fn revoke_token(&self, issuer: &str, token_id: &str) {
-        self.revoke(Target::Token(issuer.into(), token_id.into()));
+    ///
+    /// # Errors
+    ///
+    /// The shared log did not take it.
+    pub async fn revoke_token(&self, issuer: &str, token_id: &str) -> Result<(), BackendError> {
+        self.revoke(RevocationTarget::Token {
+            issuer: issuer.into(),
+            id: token_id.into(),
+        })
+        .await
+    }
+
+    /// Ends the one credential behind this principal: by (`iss`, `jti`), without an id by (`iss`,
+    /// `sub`, `iat`), and with neither everything of the principal.
+    ///
+    /// # Errors
+    ///
+    /// The shared log did not take it.
+    pub async fn revoke_credential(&self, principal: &Principal) -> Result<(), BackendError> {
+        self.revoke(RevocationTarget::credential_of(principal))
+            .await
     }
 
     /// Ends every credential issued to this principal until now.
-    pub fn revoke_principal(&self, principal: &PrincipalKey) {
-        self.revoke(Target::Principal(principal.clone()));
+    ///
+    /// # Errors
+    ///
+    /// The shared log did not take it.
+    pub async fn revoke_principal(&self, principal: &PrincipalKey) -> Result<(), BackendError> {
+        self.revoke(RevocationTarget::Principal(principal.clone()))
+            .await
+    }
+
+    /// Ends every credential issued until now to this person of this organization, whichever issuer
+    /// vouches for them, with the API tokens they own.
+    ///
+    /// # Errors
+    ///
+    /// The shared log did not take it.
+    pub async fn revoke_user(
+        &self,
+        organization: &OrganizationId,
+        subject: &Subject,
+    ) -> Result<(), BackendError> {
+        self.revoke(RevocationTarget::User {
+            organization: organization.clone(),
+            subject: subject.clone(),
+        })
+        .await
+    }
+
+    /// Ends every access token this issuer issued to this client until now, for whomever.
+    ///
+    /// # Errors
+    ///
+    /// The shared log did not take it; or `client` is no identifier, and there is nothing to revoke.
+    pub async fn revoke_client(&self, issuer: &str, client: &str) -> Result<(), BackendError> {
+        let client = ClientId::new(client)
+            .ok_or_else(|| BackendError::new("not the identifier of a client"))?;
+        self.revoke(RevocationTarget::Client {
+            issuer: issuer.into(),
+            client,
+        })
+        .await
+    }
+
+    /// Ends every access token that this key of this issuer verifies, now and later, whenever it says
+    /// it was issued: the key is stolen. It holds for 367 days; the issuer has to withdraw the key,
+    /// under every `kid` it has.
+    ///
+    /// # Errors
+    ///
+    /// The shared log did not take it.
+    pub async fn revoke_key(&self, issuer: &str, key_id: &str) -> Result<(), BackendError> {
+        self.revoke(RevocationTarget::Key {
+            issuer: issuer.into(),
+            key_id: key_id.into(),
+        })
+        .await
     }
 
     /// Ends every credential of this organization issued until now.
-    pub fn revoke_organization(&self, organization: &OrganizationId) {
-        self.revoke(Target::Organization(organization.clone()));
+    ///
+    /// # Errors
+    ///
+    /// The shared log did not take it.
+    pub async fn revoke_organization(
+        &self,
+        organization: &OrganizationId,
+    ) -> Result<(), BackendError> {
+        self.revoke(RevocationTarget::Organization(organization.clone()))
+            .await
     }
 
     /// Ends every access token this issuer issued until now.
-    pub fn revoke_issuer(&self, issuer: &str) {
-        self.revoke(Target::Issuer(issuer.into()));
+    ///
+    /// # Errors
+    ///
+    /// The shared log did not take it.
+    pub async fn revoke_issuer(&self, issuer: &str) -> Result<(), BackendError> {
+        self.revoke(RevocationTarget::Issuer(issuer.into())).await
+    }
+
+    /// Ends what the target covers until now.
+    ///
+    /// # Errors
+    ///
+    /// The shared log did not take it.
+    pub async fn revoke(&self, target: RevocationTarget) -> Result<(), BackendError> {
+        let entry = RevocationEntry::new(&target, self.0.clock.now());
+        self.revoke_by(target, entry).await
+    }
+
+    /// Ends what the target covers, as the entry says.
+    pub(crate) async fn revoke_by(
+        &self,
+        target: RevocationTarget,
+        entry: RevocationEntry,
+    ) -> Result<(), BackendError> {
+        let revocations = &self.0.revocations;
+        if let Some(follower) = &revocations.follower {
+            append(follower.log(), entry.clone()).await?;
+        }
+        revocations.table.revoke(&target, &entry);
+        Ok(())
+    }
+
+    /// Says that another process has revoked something: the shared log is read now instead of within
+    /// two seconds. Call it from whatever tells processes of each other; it costs nothing to call it
+    /// too often, and a call that gets lost is made up for. Without a log it does nothing.
+    pub fn notify(&self) {
+        if let Some(follower) = &self.0.revocations.follower {
+            follower.notify();
+        }
     }
 
     /// Forgets every verified access token, introspection answer, cached token record, policy and
@@ -181,17 +284,17 @@ impl AuthHandle {
         }
         self.0.signal.raise(Causes::ALL, None);
     }
+}
 
-    fn revoke(&self, target: Target) {
-        let now = self.0.clock.now();
-        let revocation = self.0.audit.is_some().then(|| target.on_record());
-        self.0.revocations.add(target, now);
-        self.0.signal.raise(Causes::REVOCATION, None);
-        if let (Some(audit), Some(revocation)) = (&self.0.audit, revocation) {
-            let mut record = AuditRecord::new(AuditEvent::RevocationApplied, now);
-            record.revocation = Some(revocation);
-            audit.trail.record(record);
-        }
+/// The log is foreign code: it may hang or panic (R15).
+async fn append(log: &DynRevocationLog, entry: RevocationEntry) -> Result<u64, BackendError> {
+    let appended = AssertUnwindSafe(log.append(entry)).catch_unwind();
+    match tokio::time::timeout(APPEND_DEADLINE, appended).await {
+        Ok(Ok(appended)) => appended,
+        Ok(Err(_)) => Err(BackendError::new("the revocation log panicked")),
+        Err(_) => Err(BackendError::new(
+            "the revocation log did not answer within 5 s: the revocation may be there or not",
+        )),
     }
 }
 

@@ -98,10 +98,14 @@ impl<'a> Compact<'a> {
     }
 
     pub(crate) fn claims(&self) -> Result<Object<'_>, Rejection> {
-        parse_object(self.part(..self.header_at), PAYLOAD_DEPTH).map_err(|_| {
-            Rejection::new(Reason::MalformedToken).with_note("payload is not strict JSON")
-        })
+        payload_object(self.part(..self.header_at))
     }
+}
+
+/// The claims in the payload of a token, which outlives it.
+pub(crate) fn payload_object(payload: &[u8]) -> Result<Object<'_>, Rejection> {
+    parse_object(payload, PAYLOAD_DEPTH)
+        .map_err(|_| Rejection::new(Reason::MalformedToken).with_note("payload is not strict JSON"))
 }
 
 /// The header members that matter, after the gate.

@@ -73,6 +73,12 @@ impl<'a> Object<'a> {
         self
     }
 
+    /// Every member, in the order of the text.
+    #[cfg(feature = "events")]
+    pub(crate) fn members(&self) -> impl Iterator<Item = (&str, &Json<'a>)> {
+        self.0.iter().map(|(name, value)| (name.as_ref(), value))
+    }
+
     pub(crate) fn has(&self, name: &str) -> bool {
         self.get(name).is_some()
     }

@@ -54,7 +54,7 @@ pub(crate) struct ParsedKeys {
 
 #[derive(Debug)]
 struct Entry {
-    kid: Option<Box<str>>,
+    kid: Option<Arc<str>>,
     key: Arc<PublicKey>,
     /// Whether a token asked for it. What an issuer removes matters only if somebody used it.
     used: AtomicBool,
@@ -69,18 +69,25 @@ pub(crate) struct KeySet {
 /// The keys a token may have been signed with: one to four, all of the token's algorithm.
 #[derive(Clone, Debug)]
 pub(crate) struct Candidates {
-    first: Arc<PublicKey>,
+    first: Candidate,
     /// Almost always none: keys that share a `kid`.
-    more: Vec<Arc<PublicKey>>,
+    more: Vec<Candidate>,
+}
+
+/// A key with the name it has in its set.
+#[derive(Clone, Debug)]
+pub(crate) struct Candidate {
+    pub(crate) kid: Option<Arc<str>>,
+    key: Arc<PublicKey>,
 }
 
 impl Candidates {
     /// The key that made `signature` over `message`, if one of these did.
-    pub(crate) fn verify(&self, message: &[u8], signature: &[u8]) -> Option<&Arc<PublicKey>> {
-        self.iter().find(|key| key.verify(message, signature))
+    pub(crate) fn verify(&self, message: &[u8], signature: &[u8]) -> Option<&Candidate> {
+        self.iter().find(|one| one.key.verify(message, signature))
     }
 
-    fn iter(&self) -> impl Iterator<Item = &Arc<PublicKey>> {
+    fn iter(&self) -> impl Iterator<Item = &Candidate> {
         std::iter::once(&self.first).chain(&self.more)
     }
 }
@@ -118,11 +125,14 @@ impl KeySet {
         let mut dropped = Vec::new();
         for (index, entry) in document.keys.iter().enumerate() {
             match Jwk::parse(entry, allowed) {
-                Ok(jwk) => entries.extend(jwk.keys.into_iter().map(|key| Entry {
-                    kid: jwk.kid.clone(),
-                    key: Arc::new(key),
-                    used: AtomicBool::new(false),
-                })),
+                Ok(jwk) => {
+                    let kid: Option<Arc<str>> = jwk.kid.map(Into::into);
+                    entries.extend(jwk.keys.into_iter().map(|key| Entry {
+                        kid: kid.clone(),
+                        key: Arc::new(key),
+                        used: AtomicBool::new(false),
+                    }));
+                }
                 Err(defect) => dropped.push(Dropped {
                     index,
                     kid: sound_key_id(entry),
@@ -184,9 +194,12 @@ impl KeySet {
 
 impl Entry {
     /// The key, marked as used.
-    fn take(&self) -> Arc<PublicKey> {
+    fn take(&self) -> Candidate {
         self.mark_used();
-        Arc::clone(&self.key)
+        Candidate {
+            kid: self.kid.clone(),
+            key: Arc::clone(&self.key),
+        }
     }
 
     /// Reads first: the cache line stays shared between cores once the mark is set.

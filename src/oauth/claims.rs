@@ -3,23 +3,23 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::kinds;
 use super::times::{is_expired, numeric_date};
+use super::{delegation, kinds};
 use crate::clock::UnixTime;
 use crate::ident::{ClientId, OrganizationId, Subject, TenantId};
 use crate::issuer::Issuer;
 use crate::jose::json::{Json, Object};
-use crate::principal::{Facts, Principal, PrincipalKind};
+use crate::principal::{Actor, Facts, Principal, PrincipalKind};
 use crate::profile::{AudienceRule, ScopeClaim};
 use crate::rejection::{Reason, Rejection};
 use crate::resource::Resource;
 use crate::scope::ScopeSet;
 
 /// Most words read from one list claim (roles, groups, entitlements).
-const MAX_LIST: usize = 256;
+pub(super) const MAX_LIST: usize = 256;
 
 /// The one text a claim must be, if present at all.
-fn text<'c>(claims: &'c Object<'_>, path: &str) -> Result<Option<&'c str>, Rejection> {
+pub(super) fn text<'c>(claims: &'c Object<'_>, path: &str) -> Result<Option<&'c str>, Rejection> {
     match claims.at_path(path) {
         None => Ok(None),
         Some(Json::String(text)) => Ok(Some(text)),
@@ -27,11 +27,11 @@ fn text<'c>(claims: &'c Object<'_>, path: &str) -> Result<Option<&'c str>, Rejec
     }
 }
 
-fn malformed(claim: &str) -> Rejection {
+pub(super) fn malformed(claim: &str) -> Rejection {
     Rejection::new(Reason::MalformedClaim).with_note(claim.to_owned())
 }
 
-fn missing(claim: &str) -> Rejection {
+pub(super) fn missing(claim: &str) -> Rejection {
     Rejection::new(Reason::MissingClaim).with_note(claim.to_owned())
 }
 
@@ -51,6 +51,8 @@ pub(crate) struct Unverified {
     issued_at: Option<UnixTime>,
     authenticated_at: Option<UnixTime>,
     authentication_class: Option<Box<str>>,
+    authentication_methods: Box<[Box<str>]>,
+    actor: Option<Box<Actor>>,
     token_id: Option<Box<str>>,
     roles: Box<[Box<str>]>,
     groups: Box<[Box<str>]>,
@@ -117,6 +119,8 @@ pub(crate) fn judge(
         scopes: judge.scopes()?,
         authenticated_at: judge.time("auth_time")?,
         authentication_class: text(claims, "acr")?.map(Into::into),
+        authentication_methods: delegation::methods(claims)?,
+        actor: delegation::actor(claims)?,
         token_id: judge.token_id()?,
         roles: judge.words(&issuer.profile.roles)?,
         groups: judge.words(&issuer.profile.groups)?,
@@ -303,6 +307,7 @@ impl Unverified {
         self,
         issuer: &Issuer,
         name: Arc<str>,
+        key_id: Option<Arc<str>>,
         payload: Vec<u8>,
     ) -> Result<(Principal, OrganizationId), Rejection> {
         // A claim must not pose as the organization of the issuers that name none (T19).
@@ -325,6 +330,9 @@ impl Unverified {
             issued_at: self.issued_at,
             authenticated_at: self.authenticated_at,
             authentication_class: self.authentication_class,
+            authentication_methods: self.authentication_methods,
+            actor: self.actor,
+            key_id,
             token_id: self.token_id,
             email: None,
             created_by: None,

@@ -146,14 +146,12 @@ fn examine(
                 return Err(Rejection::unavailable(reason, retry_after, cause));
             }
         };
-    if candidates
-        .verify(compact.signed, compact.signature())
-        .is_none()
-    {
+    let Some(key) = candidates.verify(compact.signed, compact.signature()) else {
         return Err(Reason::BadSignature.into());
-    }
+    };
+    let key_id = key.kid.clone();
     let name = issuer.name.clone();
-    let facts = unverified.verified(&issuer.config, name, compact.into_payload());
+    let facts = unverified.verified(&issuer.config, name, key_id, compact.into_payload());
     Ok(Outcome::Decided(facts.map(|(principal, organization)| {
         Verified {
             principal,

@@ -89,11 +89,16 @@ pub(super) fn of(
     let own_name = client.is_some_and(|client| client == name || client == subject.as_str());
     // Auth0's own dialect and Entra ID say so in a claim.
     let says_so = says("gty", "client-credentials") || says("idtyp", "app");
-    if own_name || says_so || acts_alone(claims, mark, client) {
+    if own_name || says_so || is_workload(subject) || acts_alone(claims, mark, client) {
         PrincipalKind::Client
     } else {
         PrincipalKind::User
     }
+}
+
+/// A SPIFFE id is a program's, never a person's (SPIFFE-ID §2); it may come without a client (EXT-3).
+fn is_workload(subject: &Subject) -> bool {
+    subject.as_str().starts_with("spiffe://")
 }
 
 /// Whether no person stands behind the client, by the sign its issuer gives (JWT-21).

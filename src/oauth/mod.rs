@@ -1,10 +1,13 @@
 //! Access tokens of authorization servers: their keys, their claims.
 
 pub(crate) mod claims;
+mod delegation;
 mod discovery;
 pub(crate) mod introspection;
 pub(crate) mod jwt;
 pub(crate) mod keys;
 mod kinds;
+#[cfg(feature = "events")]
+pub(crate) mod set;
 pub(crate) mod times;
 pub(crate) mod verdicts;

@@ -153,6 +153,8 @@ reasons! {
     TooManyFailures = "too_many_failures",
     /// The store of API tokens cannot be asked (R19).
     StoreUnavailable = "store_unavailable",
+    /// What other processes revoked cannot be read (R23).
+    RevocationsUnavailable = "revocations_unavailable",
     /// The organization's policy cannot be read (POL-6).
     PolicyUnavailable = "policy_unavailable",
     /// The user's facts cannot be read, and they are required.

@@ -205,11 +205,12 @@ impl Reason {
     /// The rows of our own trouble; all other reasons are about the token itself.
     const fn answer_for_outage(self) -> Answer {
         match self {
-            Self::IssuerUnavailable | Self::StoreUnavailable | Self::PolicyUnavailable => {
-                unavailable(
-                    "The credential cannot be checked right now. It may be good: keep it and try again.",
-                )
-            }
+            Self::IssuerUnavailable
+            | Self::StoreUnavailable
+            | Self::RevocationsUnavailable
+            | Self::PolicyUnavailable => unavailable(
+                "The credential cannot be checked right now. It may be good: keep it and try again.",
+            ),
             Self::EnrichmentUnavailable => unavailable(
                 "Facts about the user cannot be read right now. The credential may be good: keep it and try again.",
             ),

@@ -251,7 +251,12 @@ async fn t22_nobody_keeps_a_right_by_holding_back_the_last_byte() {
         assert!(poll!(&mut answer).is_pending());
         match ending {
             "expired" => world.clock.advance(Duration::from_secs(86_400)),
-            "revoked" => world.auth.handle().revoke_issuer(crate::support::I),
+            "revoked" => world
+                .auth
+                .handle()
+                .revoke_issuer(crate::support::I)
+                .await
+                .unwrap(),
             _ => world.clock.advance(Duration::from_secs(5)),
         }
         feed.send(Frame::data(tail.to_owned().into())).unwrap();

@@ -178,7 +178,7 @@ async fn edge_08_records_name_their_instance_and_their_trace() {
     assert_eq!(record.trace_id, None);
     let record = one(&world, post().header("traceparent", "00-abc")).await;
     assert_eq!(record.trace_id, None);
-    world.auth.handle().revoke_issuer(I);
+    world.auth.handle().revoke_issuer(I).await.unwrap();
     assert_eq!(world.audit.take()[0].instance.as_ref().unwrap(), "web-1");
 }
 
@@ -237,10 +237,13 @@ async fn edge_08_revocations_are_on_record() {
     let key = world.context(bearer(&world.acme_key)).await.unwrap().key();
     let _before = world.audit.take();
     let handle = world.auth.handle();
-    handle.revoke_token(I, "j-1");
-    handle.revoke_principal(&key);
-    handle.revoke_organization(&organization("acme"));
-    handle.revoke_issuer(I);
+    handle.revoke_token(I, "j-1").await.unwrap();
+    handle.revoke_principal(&key).await.unwrap();
+    handle
+        .revoke_organization(&organization("acme"))
+        .await
+        .unwrap();
+    handle.revoke_issuer(I).await.unwrap();
     let found: Vec<_> = world
         .audit
         .take()

@@ -605,13 +605,13 @@ async fn revoke_01_to_05_the_handle_knows_foreign_tokens() {
     let second = whole(ForeignToken::personal("v-ada-2", "acme", "ada", ADA));
     vendor.issues("pat-second", second);
     world.present(basic(ADA, ADAS)).await.assert_let_in();
-    handle.revoke_token("elsewhere", "v-ada");
+    handle.revoke_token("elsewhere", "v-ada").await.unwrap();
     world.present(basic(ADA, ADAS)).await.assert_let_in();
-    handle.revoke_token("vendor", "v-ada");
+    handle.revoke_token("vendor", "v-ada").await.unwrap();
     assert_eq!(world.present(basic(ADA, ADAS)).await.code(), "revoked");
     let second = basic(ADA, "pat-second");
     let key = world.context(&second).await.unwrap().key();
-    handle.revoke_principal(&key);
+    handle.revoke_principal(&key).await.unwrap();
     assert_eq!(world.present(&second).await.code(), "revoked");
     let third = ForeignToken::personal("v-ada-3", "acme", "ada", ADA);
     let third = whole(third).created_at(UnixTime::from_secs(NOW + 1));
@@ -623,10 +623,13 @@ async fn revoke_01_to_05_the_handle_knows_foreign_tokens() {
     handle.flush();
     world.present(bearer(ROBOTS)).await.assert_let_in();
     assert_eq!(vendor.faults.calls(), asked + 1);
-    handle.revoke_issuer("vendor");
+    handle.revoke_issuer("vendor").await.unwrap();
     assert_eq!(world.present(bearer(ROBOTS)).await.code(), "revoked");
     world.robot().await.assert_let_in();
-    handle.revoke_organization(&organization("acme"));
+    handle
+        .revoke_organization(&organization("acme"))
+        .await
+        .unwrap();
     assert_eq!(world.robot().await.code(), "revoked");
 }
 
@@ -640,7 +643,7 @@ async fn mcp_19_an_authority_makes_one_person_of_both_ways_in() {
     let oauth = bearer(&world.access_token().subject("ada").sign());
     let by_oauth = world.context(oauth).await.unwrap();
     assert_eq!(by_token.key(), by_oauth.key());
-    world.auth.handle().revoke_token(I, "v-ada");
+    world.auth.handle().revoke_token(I, "v-ada").await.unwrap();
     assert_eq!(world.present(basic(ADA, ADAS)).await.code(), "revoked");
 }
 

@@ -28,9 +28,12 @@ async fn revoke_01_one_token_and_no_other() {
     let other = world.access_token().claim("jti", "j-2").sign();
     oauth(&world, &dead).await.assert_let_in();
     let handle = world.auth.handle();
-    handle.revoke_token("https://elsewhere.example", "j-1");
+    handle
+        .revoke_token("https://elsewhere.example", "j-1")
+        .await
+        .unwrap();
     oauth(&world, &dead).await.assert_let_in();
-    handle.revoke_token(I, "j-1");
+    handle.revoke_token(I, "j-1").await.unwrap();
     assert_revoked(&oauth(&world, &dead).await);
     oauth(&world, &other).await.assert_let_in();
 }
@@ -44,7 +47,7 @@ async fn revoke_01_an_issuer_whose_clock_is_ahead_makes_no_exception() {
         .issued_in(20)
         .sign();
     oauth(&world, &ahead).await.assert_let_in();
-    world.auth.handle().revoke_token(I, "j-1");
+    world.auth.handle().revoke_token(I, "j-1").await.unwrap();
     assert_revoked(&oauth(&world, &ahead).await);
 }
 
@@ -56,7 +59,7 @@ async fn revoke_09_what_was_used_before_is_covered_though_its_issuers_clock_is_a
     let old = ahead(&world);
     let key = world.context(format!("Bearer {old}")).await.unwrap().key();
     world.clock.advance(Duration::from_secs(5));
-    world.auth.handle().revoke_principal(&key);
+    world.auth.handle().revoke_principal(&key).await.unwrap();
     assert_revoked(&oauth(&world, &old).await);
     world.clock.advance(Duration::from_secs(20));
     assert_revoked(&oauth(&world, &old).await);
@@ -67,7 +70,7 @@ async fn revoke_09_what_was_used_before_is_covered_though_its_issuers_clock_is_a
     let world = TokenWorld::new().await;
     let old = world.access_token().sign();
     let key = world.context(format!("Bearer {old}")).await.unwrap().key();
-    world.auth.handle().revoke_principal(&key);
+    world.auth.handle().revoke_principal(&key).await.unwrap();
     assert_revoked(&oauth(&world, &old).await);
     world.clock.advance(Duration::from_secs(1));
     oauth(&world, &world.access_token().sign())
@@ -81,7 +84,7 @@ async fn revoke_02_a_principal_until_the_next_login() {
     let old = world.access_token().sign();
     let bob = world.access_token().subject("bob").sign();
     let key = world.context(format!("Bearer {old}")).await.unwrap().key();
-    world.auth.handle().revoke_principal(&key);
+    world.auth.handle().revoke_principal(&key).await.unwrap();
     assert_revoked(&oauth(&world, &old).await);
     oauth(&world, &bob).await.assert_let_in();
     world.clock.advance(Duration::from_secs(1));
@@ -100,7 +103,9 @@ async fn revoke_03_an_organization_with_all_its_kinds() {
     world
         .auth
         .handle()
-        .revoke_organization(&organization("acme"));
+        .revoke_organization(&organization("acme"))
+        .await
+        .unwrap();
     assert_revoked(&world.ada().await);
     assert_revoked(&world.robot().await);
     assert_revoked(&oauth(&world, &old).await);
@@ -118,7 +123,7 @@ async fn revoke_03_an_organization_with_all_its_kinds() {
 async fn revoke_04_an_issuer_but_not_the_api_tokens() {
     let world = TokenWorld::new().await;
     let old = world.access_token().sign();
-    world.auth.handle().revoke_issuer(I);
+    world.auth.handle().revoke_issuer(I).await.unwrap();
     assert_revoked(&oauth(&world, &old).await);
     world.ada().await.assert_let_in();
     world.clock.advance(Duration::from_secs(1));
@@ -200,7 +205,11 @@ async fn revoke_08_every_mount_of_a_server_hears_of_it() {
     let second = ProtectedResource::new("https://mcp.example.com/v2/mcp");
     let second = world.auth.mount(second).unwrap();
     world.ada().await.assert_let_in();
-    second.handle().revoke_organization(&organization("acme"));
+    second
+        .handle()
+        .revoke_organization(&organization("acme"))
+        .await
+        .unwrap();
     assert_revoked(&world.ada().await);
 
     let request = http::Request::post("/v2/mcp").header("host", "mcp.example.com");

@@ -1008,7 +1008,7 @@ async fn t22_a_remembered_answer_is_judged_at_every_request() {
         world.bearer(&token).await.assert_let_in();
     }
     assert_eq!(world.auth.verified_tokens(), 1);
-    world.auth.handle().revoke_issuer(I);
+    world.auth.handle().revoke_issuer(I).await.unwrap();
     world.bearer(&token).await.assert_invalid_token("revoked");
     world.clock.advance(Duration::from_secs(1));
     let other = world.token().opaque();
@@ -1141,7 +1141,7 @@ async fn mcp_20_a_stream_ends_with_exp_and_with_a_revocation_here() {
 
     let bearer = format!("Bearer {}", world.access_token().opaque());
     let mut open = world.events(&bearer).await;
-    world.auth.handle().revoke_issuer(I);
+    world.auth.handle().revoke_issuer(I).await.unwrap();
     open.ended_for("revoked").await;
 }
 

@@ -59,7 +59,9 @@ async fn t22_a_revoked_token_is_refused_though_it_is_remembered() {
     world
         .auth
         .handle()
-        .revoke_organization(&organization("acme"));
+        .revoke_organization(&organization("acme"))
+        .await
+        .unwrap();
     assert_eq!(world.ada().await.code(), "revoked");
 }
 

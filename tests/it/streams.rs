@@ -165,10 +165,13 @@ async fn mcp_20_revocation_ends_it_at_once_and_no_other() {
         tokio::task::yield_now().await;
         let handle = world.auth.handle();
         match what {
-            "token" => handle.revoke_token(I, "j-1"),
-            "principal" => handle.revoke_principal(&key),
-            "organization" => handle.revoke_organization(&organization("acme")),
-            "issuer" => handle.revoke_issuer(I),
+            "token" => handle.revoke_token(I, "j-1").await.unwrap(),
+            "principal" => handle.revoke_principal(&key).await.unwrap(),
+            "organization" => handle
+                .revoke_organization(&organization("acme"))
+                .await
+                .unwrap(),
+            "issuer" => handle.revoke_issuer(I).await.unwrap(),
             "api token" => drop(world.tokens.revoke(world.acme_user.record.id()).await),
             "leaked" => {
                 let text = world.acme_user.token.expose();
@@ -206,7 +209,7 @@ async fn mcp_20_a_revocation_while_the_request_is_on_its_way_counts() {
     let alice = format!("Bearer {}", world.access_token().claim("jti", "j-1").sign());
     let mut open = world.open(&alice, EVENTS).await;
     // Let in, not polled yet: there is nobody to be woken.
-    world.auth.handle().revoke_token(I, "j-1");
+    world.auth.handle().revoke_token(I, "j-1").await.unwrap();
     open.feed("data: 1\n\n");
     open.ended_for("revoked").await;
 }
@@ -387,7 +390,7 @@ async fn mcp_20_the_last_event_stands_by_itself() {
         let world = TokenWorld::new().await;
         let mut open = world.events_of("alice").await;
         open.assert_passes(sent);
-        world.auth.handle().revoke_issuer(I);
+        world.auth.handle().revoke_issuer(I).await.unwrap();
         let last = open.next().await.unwrap().into_data().unwrap();
         assert_eq!(last, format!("{separator}{LAST}"));
     }
@@ -430,7 +433,7 @@ async fn mcp_20_a_grpc_message_under_way_is_finished_if_its_rest_is_at_hand() {
         open.assert_passes("\0\0\0\0\x04ab");
         open.assert_open();
     }
-    world.auth.handle().revoke_issuer(I);
+    world.auth.handle().revoke_issuer(I).await.unwrap();
     at_hand.feed("c");
     at_hand.feed("d\0\0\0\0\x01more");
     for expected in ["c", "d"] {
@@ -453,7 +456,7 @@ async fn mcp_20_other_bodies_and_a_server_that_opts_out_are_left_alone() {
         open.assert_open();
         assert_eq!(world.auth.open_streams(), 0);
         world.clock.advance(Duration::from_secs(1000));
-        world.auth.handle().revoke_issuer(I);
+        world.auth.handle().revoke_issuer(I).await.unwrap();
         open.assert_passes("1");
         open.hang_up();
         assert_eq!(open.now(), Poll::Ready(None));
@@ -582,7 +585,7 @@ async fn mcp_20_a_client_reads_the_last_event() {
             events.send("too late").unwrap();
             "expired"
         } else {
-            world.auth.handle().revoke_issuer(I);
+            world.auth.handle().revoke_issuer(I).await.unwrap();
             "revoked"
         };
         let answer = answer.await.unwrap();

@@ -118,7 +118,12 @@ async fn t22_revocation_reaches_what_is_remembered() {
     let world = remembering().await;
     let token = world.token().sign();
     let context = ask(&world.auth, &token).await.unwrap();
-    world.auth.handle().revoke_principal(&context.key());
+    world
+        .auth
+        .handle()
+        .revoke_principal(&context.key())
+        .await
+        .unwrap();
     assert_eq!(ask(&world.auth, &token).await.unwrap_err(), "revoked");
     world.auth.handle().flush();
     assert_eq!(world.auth.verified_tokens(), 0);

@@ -8,6 +8,7 @@ use super::examine::Examined;
 use crate::authenticator::foreign::Foreign;
 use crate::authenticator::issued::Issued;
 use crate::authenticator::revocation::Revocations;
+use crate::authenticator::revoked::Table;
 use crate::authenticator::rules::Rules;
 use crate::authenticator::tokens::{Guard, Tokens};
 use crate::authenticator::trail::Audit;
@@ -16,6 +17,7 @@ use crate::context::Operations;
 use crate::oauth::introspection::Introspector;
 use crate::oauth::jwt::{Trust, TrustedIssuer};
 use crate::oauth::keys::KeySource;
+use crate::revocation::Epochs;
 use crate::signal::Signal;
 use crate::throttle::Throttle;
 
@@ -53,6 +55,12 @@ pub(super) fn assemble(builder: AuthenticatorBuilder, examined: Examined) -> Aut
         guard: Guard(Throttle::new(&builder.throttle, clock.clone())),
         header: examined.api_key_header,
     });
+    let table = Table {
+        epochs: Epochs::new(),
+        clock: clock.clone(),
+        signal: signal.clone(),
+        trail: audit.as_ref().map(|audit| audit.trail.clone()),
+    };
     let shared = Shared {
         memory: examined.memory,
         mounts: AtomicU64::new(1),
@@ -60,13 +68,15 @@ pub(super) fn assemble(builder: AuthenticatorBuilder, examined: Examined) -> Aut
         tokens,
         introspectors,
         rules: Rules::new(builder.policies, builder.enricher, &clock, &signal),
-        revocations: Revocations::default(),
+        revocations: Revocations::new(table, builder.revocations),
         senders: builder.senders,
         supported_clients: builder.supported_clients,
         disabled_is_forbidden: builder.disabled_is_forbidden,
         basic_challenge: examined.basic_challenge,
         audit,
         clock,
+        #[cfg(feature = "events")]
+        fetch: examined.fetch,
         close_streams: builder.close_streams,
         signal,
     };

@@ -52,8 +52,8 @@
 //!
 //! - at the `exp` of its access token plus the issuer's leeway; of an API token at its expiry, or when a
 //!   roll ends the secret that was used;
-//! - on a revocation that covers it, through [`AuthHandle`](crate::authenticator::AuthHandle) or
-//!   [`ApiTokens`](crate::api_token::ApiTokens);
+//! - on a revocation that covers it, through [`AuthHandle`](crate::authenticator::AuthHandle), the log of
+//!   [other processes](crate::revocation) or [`ApiTokens`](crate::api_token::ApiTokens);
 //! - on a policy that no longer lets its holder in. A change that leaves them in is not noticed.
 //!
 //! Changes made through this process end it at once; what other processes write, and what a directory

@@ -176,7 +176,7 @@ pub(crate) fn judge(
         only_for_us: introspection.is_some_and(|introspection| introspection.only_for_us),
     };
     let unverified = claims::judge(&said, config, resource, now, Some(answered))?;
-    unverified.verified(config, issuer.name.clone(), answer.payload.clone())
+    unverified.verified(config, issuer.name.clone(), None, answer.payload.clone())
 }
 
 /// What an attempt means for those after it.

@@ -1,0 +1,337 @@
+//! What other processes revoke, read from the log they share (R22, R23).
+//!
+//! One task reads on every two seconds, and at once when told to. What it is told is only a hint: the
+//! log's numbers say what is missing.
+
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, watch};
+use tokio::task::AbortHandle;
+use tokio::time::{sleep, timeout};
+
+use super::need::{Asked, Need};
+use super::revoked::Table;
+use crate::error::BackendError;
+use crate::rejection::{Reason, Rejection};
+use crate::revocation::{DynRevocationLog, RevocationEntry, RevocationLog};
+use crate::signal::Causes;
+
+const TARGET: &str = "tower_mcp_auth::revocation";
+
+/// How far apart reads are when nobody says anything, plus or minus a fifth.
+const POLL_MILLIS: u64 = 2000;
+
+/// How far apart they are at least.
+const SPACING: Duration = Duration::from_millis(100);
+
+/// One read, and the longest a request waits for one.
+const DEADLINE: Duration = Duration::from_secs(2);
+
+/// How long API tokens are taken after the log was last read (R23). Access tokens go on: they end by
+/// themselves.
+const TRUSTED: Duration = Duration::from_secs(60);
+
+/// Entries asked for at a time.
+const PAGE: usize = 1000;
+
+/// How a process stands to the log it shares with others: for health checks and gauges.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RevocationStatus {
+    /// Whether the log was read to its end within the last 60 s. If not, API tokens are answered with
+    /// 503; and if it never was, so is everybody.
+    pub is_current: bool,
+    /// How long ago it was read to its end, if ever.
+    pub age: Option<Duration>,
+    /// The number of the last entry read.
+    pub sequence: u64,
+    /// How many targets are revoked, roughly.
+    pub targets: usize,
+    /// Why the last read failed; `None` once one succeeds. For the operator.
+    pub last_error: Option<Arc<BackendError>>,
+}
+
+/// The reader of a log. Dropping it ends its task.
+pub(super) struct Follower(Arc<Reader>);
+
+struct Reader {
+    log: DynRevocationLog,
+    table: Arc<Table>,
+    wake: Notify,
+    /// Counts reads that ended.
+    ended: watch::Sender<u64>,
+    running: AtomicBool,
+    task: Mutex<Option<AbortHandle>>,
+    /// When the last read that got to the end of the log began, in milliseconds of monotonic time
+    /// and one more; 0 before the first.
+    read_at: AtomicU64,
+    progress: Mutex<Progress>,
+}
+
+#[derive(Default)]
+struct Progress {
+    sequence: u64,
+    last_error: Option<Arc<BackendError>>,
+}
+
+/// Ends with the read under way, or the next one. Dropping it stops nothing.
+pub(super) struct ReadWait(watch::Receiver<u64>);
+
+impl ReadWait {
+    pub(super) async fn done(mut self) {
+        // Both errors mean there is nothing more to wait for.
+        drop(timeout(DEADLINE, self.0.changed()).await);
+    }
+}
+
+impl Follower {
+    pub(super) fn new(log: DynRevocationLog, table: Arc<Table>) -> Self {
+        Self(Arc::new(Reader {
+            log,
+            table,
+            wake: Notify::new(),
+            ended: watch::Sender::new(0),
+            running: AtomicBool::new(false),
+            task: Mutex::default(),
+            read_at: AtomicU64::new(0),
+            progress: Mutex::default(),
+        }))
+    }
+
+    pub(super) fn log(&self) -> &DynRevocationLog {
+        &self.0.log
+    }
+
+    pub(super) fn notify(&self) {
+        self.0.start();
+        self.0.wake.notify_one();
+    }
+
+    /// Refuses where it is not known what others have revoked.
+    pub(super) fn vouch(&self, is_api_token: bool, asked: Asked<'_>) -> Result<(), Need> {
+        let reader = &self.0;
+        let runs = reader.start();
+        let age = reader.age(asked.tick);
+        if age.is_some_and(|age| !is_api_token || age <= TRUSTED) {
+            return Ok(());
+        }
+        // Subscribed first: the read that is asked for cannot end unnoticed.
+        let wait = ReadWait(reader.ended.subscribe());
+        reader.wake.notify_one();
+        let cause = reader.progress().last_error.clone();
+        // Known to be failing, it is not waited for.
+        if runs && cause.is_none() && !asked.waited.revocations {
+            return Err(Need::Revocations(wait));
+        }
+        let (reason, retry_after) = (Reason::RevocationsUnavailable, DEADLINE);
+        Err(Rejection::unavailable(reason, retry_after, cause).into())
+    }
+
+    /// Waits until the log was read to its end, however long that takes. Needs a Tokio runtime.
+    pub(super) async fn warm_up(&self) {
+        let mut ended = self.0.ended.subscribe();
+        while self.0.start() && !self.is_ready() && ended.changed().await.is_ok() {}
+    }
+
+    /// Whether the log was ever read to its end.
+    pub(super) fn is_ready(&self) -> bool {
+        self.0.read_at.load(Ordering::Acquire) != 0
+    }
+
+    pub(super) fn status(&self) -> RevocationStatus {
+        let table = &self.0.table;
+        let age = self.0.age(table.clock.monotonic());
+        let progress = self.0.progress();
+        RevocationStatus {
+            is_current: age.is_some_and(|age| age <= TRUSTED),
+            age,
+            sequence: progress.sequence,
+            targets: table.epochs.len(),
+            last_error: progress.last_error.clone(),
+        }
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        if let Some(task) = self.0.task().take() {
+            task.abort();
+        }
+    }
+}
+
+/// The role of the one task. Given back when it ends, be it with its runtime.
+struct Running(Arc<Reader>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.running.store(false, Ordering::Release);
+    }
+}
+
+impl Reader {
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn task(&self) -> MutexGuard<'_, Option<AbortHandle>> {
+        self.task.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn age(&self, now: Duration) -> Option<Duration> {
+        let read_at = self.read_at.load(Ordering::Acquire).checked_sub(1)?;
+        Some(now.saturating_sub(Duration::from_millis(read_at)))
+    }
+
+    /// Whether the task runs, now at the latest. It needs a Tokio runtime.
+    fn start(self: &Arc<Self>) -> bool {
+        if self.running.load(Ordering::Acquire) {
+            return true;
+        }
+        let Ok(runtime) = Handle::try_current() else {
+            return false;
+        };
+        if self.running.swap(true, Ordering::AcqRel) {
+            return true;
+        }
+        let running = Running(self.clone());
+        let task = runtime.spawn(async move { running.0.run().await });
+        *self.task() = Some(task.abort_handle());
+        true
+    }
+
+    async fn run(&self) {
+        loop {
+            self.poll().await;
+            sleep(SPACING).await;
+            drop(timeout(pause(), self.wake.notified()).await);
+        }
+    }
+
+    async fn poll(&self) {
+        // The clock and the log are the user's and may panic (R15).
+        let read = AssertUnwindSafe(self.read_on()).catch_unwind().await;
+        let read = read.unwrap_or_else(|_| Err(BackendError::new("the revocation log panicked")));
+        let failed_before = self.progress().last_error.is_some();
+        match read {
+            Ok(began) => {
+                let millis = u64::try_from(began.as_millis()).unwrap_or(u64::MAX);
+                self.progress().last_error = None;
+                self.read_at
+                    .store(millis.saturating_add(1), Ordering::Release);
+                if failed_before {
+                    tracing::info!(target: TARGET, "the revocation log is read again");
+                }
+            }
+            Err(error) => {
+                let cause = error.report();
+                self.progress().last_error = Some(Arc::new(error));
+                if !failed_before {
+                    tracing::warn!(
+                        target: TARGET,
+                        cause,
+                        "the revocation log cannot be read; in 60 s no API token will be accepted"
+                    );
+                }
+            }
+        }
+        self.ended
+            .send_modify(|ended| *ended = ended.wrapping_add(1));
+    }
+
+    /// Reads to the end of the log, and says when it began.
+    async fn read_on(&self) -> Result<Duration, BackendError> {
+        let nonsense =
+            || BackendError::new("the revocation log answers with what was not asked for");
+        let began = self.table.clock.monotonic();
+        let mut restarted = false;
+        loop {
+            let seen = self.progress().sequence;
+            // With the last entry known: a log that does not have it is not the one it was.
+            let read = self.log.read_since(seen.saturating_sub(1), PAGE);
+            let page = timeout(DEADLINE, read)
+                .await
+                .map_err(|_| BackendError::new("the revocation log did not answer within 2 s"))??;
+            let first = page.first().map(|(number, _)| *number);
+            if seen > 0 && first != Some(seen) {
+                if restarted {
+                    return Err(nonsense());
+                }
+                tracing::warn!(
+                    target: TARGET,
+                    sequence = seen,
+                    "the revocation log no longer has the last entry read; reading it from the beginning"
+                );
+                restarted = true;
+                self.progress().sequence = 0;
+                continue;
+            }
+            self.apply(seen, &page)?;
+            if page.len() < PAGE {
+                return Ok(began);
+            }
+            if self.progress().sequence == seen {
+                return Err(nonsense());
+            }
+        }
+    }
+
+    /// Applies what is new, up to the first gap: what is missing may still come.
+    fn apply(&self, seen: u64, page: &[(u64, RevocationEntry)]) -> Result<(), BackendError> {
+        let now = self.table.clock.now();
+        // What was revoked before this process started is no news.
+        let is_news = self.read_at.load(Ordering::Acquire) != 0;
+        let mut changed = false;
+        let mut last = seen;
+        let mut gap = None;
+        for (number, entry) in page.iter().filter(|(number, _)| *number > seen) {
+            if last != 0 && *number != last.saturating_add(1) {
+                gap = Some((last, *number));
+                break;
+            }
+            last = *number;
+            let Some(target) = entry.target() else {
+                let kind = entry.kind.as_str();
+                tracing::warn!(target: TARGET, number, kind, "an unknown revocation was skipped");
+                continue;
+            };
+            if self.table.add(&target, entry, now) {
+                changed = true;
+                if is_news {
+                    self.table.record(&target, now);
+                }
+            }
+        }
+        self.progress().sequence = last;
+        if changed {
+            self.table.signal.raise(Causes::REVOCATION, None);
+        }
+        match gap {
+            None => Ok(()),
+            Some((before, after)) => Err(BackendError::new(format!(
+                "the revocation log goes from {before} to {after}: what is between cannot be read"
+            ))),
+        }
+    }
+}
+
+/// Two seconds, plus or minus a fifth: processes that started together do not read together.
+fn pause() -> Duration {
+    let random = RandomState::new().hash_one(0_u8);
+    let spread = POLL_MILLIS / 5;
+    let millis = POLL_MILLIS - spread + random % (2 * spread + 1);
+    Duration::from_millis(millis).saturating_sub(SPACING)
+}
+
+impl fmt::Debug for Follower {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Follower")
+    }
+}

@@ -1,0 +1,100 @@
+//! Where revocations are kept for every process that serves together, as a port.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use super::entry::RevocationEntry;
+use crate::error::BackendError;
+
+/// An append-only list of revocations, shared by the processes of a server: a table, a stream.
+///
+/// It is the truth; whatever tells processes of a new entry is only a hint to read now, and may get
+/// lost, come twice or late (R22). An implementation passes `revocation::contract`, which the macro
+/// `revocation_log_contract!` (feature `testing`) turns into tests. Cloning shares the log.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot keep revocations",
+    note = "use `MemoryRevocationLog`, or implement `RevocationLog`: append, read_since"
+)]
+pub trait RevocationLog: Clone + Send + Sync + 'static {
+    /// Adds an entry as it is and returns its sequence number: 1 for the first, then one more for
+    /// each. When this returns, a `read_since` that starts then sees it.
+    ///
+    /// An entry must not be seen before all with lower numbers are: readers ask for what comes after
+    /// the last they saw, and would miss it. A database sequence alone does not do that, since
+    /// transactions end in another order than they began: take a lock, or count in a row that is
+    /// updated.
+    ///
+    /// # Errors
+    ///
+    /// The log did not take it, as far as known. It may be there after all.
+    fn append(
+        &self,
+        entry: RevocationEntry,
+    ) -> impl Future<Output = Result<u64, BackendError>> + Send;
+
+    /// The entries after `sequence` with their numbers, in order and without gaps, at most `limit`.
+    /// Fewer than `limit` means there are no more.
+    ///
+    /// What was appended more than [`KEPT`](super::KEPT) ago may be gone, oldest first; nothing else
+    /// may. Numbers go on.
+    ///
+    /// # Errors
+    ///
+    /// The log did not answer. Never answer with nothing for that: readers would take it for peace.
+    fn read_since(
+        &self,
+        sequence: u64,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<(u64, RevocationEntry)>, BackendError>> + Send;
+}
+
+type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T, BackendError>> + Send + 'a>>;
+
+trait Erased: Send + Sync {
+    fn append(&self, entry: RevocationEntry) -> Boxed<'_, u64>;
+    fn read_since(&self, sequence: u64, limit: usize) -> Boxed<'_, Vec<(u64, RevocationEntry)>>;
+}
+
+impl<L: RevocationLog> Erased for L {
+    fn append(&self, entry: RevocationEntry) -> Boxed<'_, u64> {
+        Box::pin(RevocationLog::append(self, entry))
+    }
+
+    fn read_since(&self, sequence: u64, limit: usize) -> Boxed<'_, Vec<(u64, RevocationEntry)>> {
+        Box::pin(RevocationLog::read_since(self, sequence, limit))
+    }
+}
+
+/// The erased twin of [`RevocationLog`]: any log, in a type without parameters.
+#[derive(Clone)]
+pub struct DynRevocationLog(Arc<dyn Erased>);
+
+impl DynRevocationLog {
+    /// Erases a log.
+    #[must_use]
+    pub fn new(log: impl RevocationLog) -> Self {
+        Self(Arc::new(log))
+    }
+}
+
+impl RevocationLog for DynRevocationLog {
+    async fn append(&self, entry: RevocationEntry) -> Result<u64, BackendError> {
+        self.0.append(entry).await
+    }
+
+    async fn read_since(
+        &self,
+        sequence: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, RevocationEntry)>, BackendError> {
+        self.0.read_since(sequence, limit).await
+    }
+}
+
+impl fmt::Debug for DynRevocationLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DynRevocationLog")
+    }
+}

@@ -162,6 +162,7 @@ compile_error!(
 mod address;
 pub mod algorithm;
 pub mod clock;
+mod confirmation;
 pub mod error;
 pub mod ident;
 mod keyed_hash;
@@ -189,6 +190,10 @@ mod signal;
 pub mod throttle;
 // Rank 4, verifiers.
 pub mod api_token;
+#[cfg(feature = "dpop")]
+pub mod dpop;
+#[cfg(feature = "mtls")]
+pub mod mtls;
 mod oauth;
 // Rank 5, the decision.
 pub mod authenticator;

@@ -9,6 +9,8 @@ use crate::clock::UnixTime;
 use crate::ident::{ClientId, Subject, TenantId};
 use crate::scope::ScopeSet;
 
+pub use crate::confirmation::Confirmation;
+
 /// Whether a person stands behind a credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -81,6 +83,8 @@ pub(crate) struct Facts {
     pub(crate) roles: Box<[Box<str>]>,
     pub(crate) groups: Box<[Box<str>]>,
     pub(crate) entitlements: Box<[Box<str>]>,
+    /// What an access token is bound to.
+    pub(crate) confirmation: Option<Box<Confirmation>>,
     /// The verified payload, kept as text and read on demand.
     pub(crate) payload: Vec<u8>,
     pub(crate) claims: OnceLock<Map<String, Value>>,
@@ -107,6 +111,7 @@ impl Facts {
             roles: Box::default(),
             groups: Box::default(),
             entitlements: Box::default(),
+            confirmation: None,
             payload: Vec::new(),
             claims: OnceLock::new(),
         }
@@ -197,6 +202,13 @@ impl Principal {
         self.0.created_by.as_ref()
     }
 
+    /// What the access token is bound to (`cnf`, RFC 7800), if to anything: its sender has shown that
+    /// it is theirs.
+    #[must_use]
+    pub fn confirmation(&self) -> Option<&Confirmation> {
+        self.0.confirmation.as_deref()
+    }
+
     /// Roles, from the claim the issuer's profile names (RFC 9068 §2.2.3.1).
     pub fn roles(&self) -> impl ExactSizeIterator<Item = &str> {
         self.0.roles.iter().map(AsRef::as_ref)
@@ -238,7 +250,9 @@ impl Principal {
             facts.authentication_class.as_deref(),
         ];
         let texts: usize = texts.iter().flatten().map(|text| text.len() + EACH).sum();
-        EACH + size_of::<Facts>() + facts.payload.capacity() + EACH + words + scopes + texts
+        let bound = facts.confirmation.as_ref();
+        let bound = bound.map_or(0, |_| size_of::<Confirmation>() + EACH);
+        EACH + bound + size_of::<Facts>() + facts.payload.capacity() + EACH + words + scopes + texts
     }
 
     /// A name for this principal that is the same for every token of theirs.

@@ -48,10 +48,12 @@ impl Evidence {
             (Ok(Presented::Bearer(text)), Some(tokens)) if tokens.kind_of(text).is_some() => {
                 Self::token(tokens, text)
             }
-            (Ok(Presented::Bearer(text)), _) if is_token_shaped(text) => Self {
-                method: Some(AuthMethod::OAuth),
-                ..Self::default()
-            },
+            (Ok(Presented::Bearer(text) | Presented::Dpop(text)), _) if is_token_shaped(text) => {
+                Self {
+                    method: Some(AuthMethod::OAuth),
+                    ..Self::default()
+                }
+            }
             _ => Self::default(),
         }
     }

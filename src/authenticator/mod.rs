@@ -1,5 +1,6 @@
 //! The one decision: from the head of a request to an [`AuthContext`] or a [`Rejection`].
 
+mod binding;
 mod builder;
 mod decide;
 mod evidence;
@@ -41,7 +42,9 @@ use crate::resource::{ProtectedResource, Resource};
 use crate::scope::ScopeSet;
 use crate::session::Sessions;
 use crate::signal::Signal;
+use crate::wire::authorization::is_dpop;
 
+use binding::Bindings;
 use decide::Kept;
 use need::{Waited, settle};
 use operations::known_scopes;
@@ -101,6 +104,7 @@ struct Inner {
 struct Shared {
     clock: Arc<dyn Clock>,
     tokens: Option<Tokens>,
+    bindings: Bindings,
     memory: Option<Memory>,
     mounts: AtomicU64,
     rules: Rules,
@@ -163,6 +167,7 @@ impl Authenticator {
                 .issuers
                 .sort_by(|a, b| a.identifier.cmp(&b.identifier));
         }
+        resource.derived = self.0.shared.bindings.members();
         let checked = resource.examine(&mut problems);
         let mut trusted = Vec::new();
         for (index, config) in resource.issuers.into_iter().enumerate() {
@@ -304,36 +309,96 @@ impl Authenticator {
         self.0.shared.basic_challenge.as_ref()
     }
 
+    /// The algorithms of DPoP proofs, separated by spaces, if proofs are taken.
+    pub(crate) fn dpop_algorithms(&self) -> Option<&str> {
+        self.0.shared.bindings.algorithms()
+    }
+
+    /// Whether a request came with the scheme `DPoP`, where that is taken.
+    pub(crate) fn tries_dpop(&self, headers: &HeaderMap) -> bool {
+        self.dpop_algorithms().is_some() && is_dpop(headers)
+    }
+
+    /// Whether what a request says of a client certificate is somebody's invention.
+    pub(crate) fn drops_client_cert(&self, arrival: Arrival) -> bool {
+        let shared = &self.0.shared;
+        let peer = arrival.sender.and_then(|sender| sender.peer);
+        shared.bindings.reads_certificates() && !shared.senders.is_trusted(peer)
+    }
+
     /// Decides at once if everything needed is in memory. A panic in a part supplied by the user
     /// (a clock) is a refusal, not the end of the connection (R15).
     pub(crate) fn begin(&self, head: Head<'_>, arrival: Arrival) -> Begin {
+        self.begin_after(Waited::default(), head, arrival)
+    }
+
+    /// Decides once more about a request that has been let in: on everything but its proof, which is
+    /// used up.
+    pub(crate) fn begin_again(&self, head: Head<'_>, arrival: Arrival) -> Begin {
+        let waited = Waited {
+            proof: true,
+            ..Waited::default()
+        };
+        self.begin_after(waited, head, arrival)
+    }
+
+    fn begin_after(&self, waited: Waited, head: Head<'_>, arrival: Arrival) -> Begin {
         let Some(sender) = arrival.sender else {
             return Begin::Decided(Err(Reason::Internal.into()));
         };
-        catch_unwind(AssertUnwindSafe(|| self.decide(head, sender, arrival)))
-            .unwrap_or_else(|_| Begin::Decided(Err(Reason::Internal.into())))
+        catch_unwind(AssertUnwindSafe(|| {
+            self.decide(head, sender, (arrival, waited))
+        }))
+        .unwrap_or_else(|_| Begin::Decided(Err(Reason::Internal.into())))
     }
 
-    fn decide(&self, head: Head<'_>, sender: Sender, arrival: Arrival) -> Begin {
+    fn decide(
+        &self,
+        head: Head<'_>,
+        sender: Sender,
+        (arrival, mut waited): (Arrival, Waited),
+    ) -> Begin {
         let inner = &self.0;
         let found = match inner.present(head.headers) {
             Ok(found) => found,
             Err(rejection) => return Begin::Decided(Err(rejection)),
         };
-        let mut waited = Waited::default();
         let asked = inner.asked(&sender, waited);
-        let need = match inner.attempt(found, asked) {
-            Ok(context) => return Begin::Decided(Ok(context)),
+        let need = match inner.attempt(found, head, asked) {
+            Ok(admission) => {
+                return match inner.finish(admission) {
+                    Begin::Pending(decision) => self.watched(decision, head, arrival),
+                    decided @ Begin::Decided(_) => decided,
+                };
+            }
             Err(need) => need,
         };
         let wait = match need.wait(&mut waited) {
             Ok(wait) => wait,
             Err(rejection) => return Begin::Decided(Err(rejection)),
         };
-        let (inner, kept) = (inner.clone(), Kept::of(found));
-        let decision = settle(wait, waited, move |waited| {
-            inner.attempt(kept.found(), inner.asked(&sender, waited))
-        });
+        let (inner, kept) = (inner.clone(), Kept::of(found, head));
+        let decision = async move {
+            let attempt = |waited| {
+                let asked = inner.asked(&sender, waited);
+                inner.attempt(kept.found(), kept.head(), asked)
+            };
+            let admission = settle(wait, waited, attempt).await?;
+            match inner.finish(admission) {
+                Begin::Pending(decision) => decision.await,
+                Begin::Decided(decision) => decision,
+            }
+        };
+        self.watched(decision, head, arrival)
+    }
+
+    /// A decision that has to wait: on record if it is given up, a refusal if it panics.
+    fn watched(
+        &self,
+        decision: impl Future<Output = Result<AuthContext, Rejection>> + Send + 'static,
+        head: Head<'_>,
+        arrival: Arrival,
+    ) -> Begin {
         let guarded = AssertUnwindSafe(decision).catch_unwind();
         let unfinished = self.unfinished(head, arrival);
         Begin::Pending(Box::pin(guarded.map(move |result| {

@@ -3,6 +3,8 @@
 
 pub(crate) mod compact;
 mod document;
+#[cfg(feature = "dpop")]
+pub(crate) mod embedded;
 pub(crate) mod json;
 mod jwk;
 mod key_set;
@@ -13,3 +15,5 @@ pub(crate) use document::read;
 pub(crate) use key_set::{Candidates, Dropped, Found, KeySet, ParsedKeys, is_key_id};
 pub(crate) use known_answers::known_answers;
 pub(crate) use verify::CRYPTO;
+#[cfg(feature = "dpop")]
+pub(crate) use verify::PublicKey;

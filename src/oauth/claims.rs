@@ -3,9 +3,11 @@
 
 use std::sync::{Arc, OnceLock};
 
+use super::confirmation::confirmation;
 use super::kinds;
 use super::times::{is_expired, numeric_date};
 use crate::clock::UnixTime;
+use crate::confirmation::Confirmation;
 use crate::ident::{ClientId, OrganizationId, Subject, TenantId};
 use crate::issuer::Issuer;
 use crate::jose::json::{Json, Object};
@@ -57,6 +59,7 @@ pub(crate) struct Unverified {
     entitlements: Box<[Box<str>]>,
     organization: Option<OrganizationId>,
     tenant: Option<TenantId>,
+    confirmation: Option<Box<Confirmation>>,
 }
 
 /// The claims under judgement, with what they are judged by.
@@ -84,11 +87,7 @@ pub(crate) fn judge(
     let (expires_at, issued_at) = judge.times()?;
     let client = judge.client()?;
     judge.audience(client.as_ref())?;
-    // An unusable confirmation is refused like a known one: a bound token must never pass as a
-    // plain Bearer token (DPOP-7, MTLS-3).
-    if claims.has("cnf") {
-        return Err(Reason::SenderConstrained.into());
-    }
+    let confirmation = confirmation(claims)?;
     let subject = text(claims, "sub")?.ok_or_else(|| missing("sub"))?;
     let subject = Subject::new(subject).ok_or_else(|| malformed("sub"))?;
     Ok(Unverified {
@@ -108,6 +107,7 @@ pub(crate) fn judge(
         client,
         expires_at,
         issued_at,
+        confirmation,
     })
 }
 
@@ -329,6 +329,7 @@ impl Unverified {
             roles: self.roles,
             groups: self.groups,
             entitlements: self.entitlements,
+            confirmation: self.confirmation,
             payload,
             claims: OnceLock::new(),
         });

@@ -4,6 +4,7 @@ use http::{HeaderName, HeaderValue};
 
 use super::{AuthenticatorBuilder, default_fetch};
 use crate::api_token::foreign::Marker;
+use crate::authenticator::binding::Bindings;
 use crate::authenticator::foreign;
 use crate::authenticator::operations::known_scopes;
 use crate::authenticator::remembered::Memory;
@@ -34,12 +35,15 @@ pub(super) struct Examined {
     pub(super) basic_challenge: Option<HeaderValue>,
     pub(super) sessions: Option<Sessions>,
     pub(super) memory: Option<Memory>,
+    pub(super) bindings: Bindings,
 }
 
 impl AuthenticatorBuilder {
     pub(super) fn examine(&self) -> Result<Examined, ConfigError> {
         let mut problems = Problems::default();
-        let resource = self.resource.examine(&mut problems);
+        let bindings = self.bindings.examine(&self.senders, &mut problems);
+        let resource = self.resource.clone().with_derived(bindings.members());
+        let resource = resource.examine(&mut problems);
         let required_scopes = self.examine_scopes(&mut problems);
         self.examine_limits(&mut problems);
         let marker = foreign::examine(&self.foreign, self.tokens.as_ref(), &mut problems);
@@ -63,6 +67,7 @@ impl AuthenticatorBuilder {
             basic_challenge,
             sessions,
             memory,
+            bindings,
         })
     }
 

@@ -5,7 +5,7 @@ use http::{HeaderValue, Method, Response, StatusCode, header};
 
 use crate::authenticator::Authenticator;
 use crate::rejection::Rejection;
-use crate::response::{RequestFacts, render};
+use crate::response::{Alternatives, RequestFacts, render};
 
 /// Logs a refusal for the operator and renders it for the client.
 pub(super) fn refuse(
@@ -22,7 +22,11 @@ pub(super) fn refuse(
     } else {
         tracing::debug!(reason, %request_id, note, "request refused");
     }
-    render(rejection, auth.resource(), auth.basic_challenge(), facts)
+    let alternatives = Alternatives {
+        basic: auth.basic_challenge(),
+        dpop: auth.dpop_algorithms(),
+    };
+    render(rejection, auth.resource(), alternatives, facts)
 }
 
 /// A preflight asks about headers, never for data, and carries no credential (Fetch). It is

@@ -42,7 +42,6 @@ use crate::resource::{ProtectedResource, Resource};
 use crate::scope::ScopeSet;
 use crate::session::Sessions;
 use crate::signal::Signal;
-use crate::wire::authorization::is_dpop;
 
 use binding::Bindings;
 use decide::Kept;
@@ -309,39 +308,13 @@ impl Authenticator {
         self.0.shared.basic_challenge.as_ref()
     }
 
-    /// The algorithms of DPoP proofs, separated by spaces, if proofs are taken.
-    pub(crate) fn dpop_algorithms(&self) -> Option<&str> {
-        self.0.shared.bindings.algorithms()
-    }
-
-    /// Whether a request came with the scheme `DPoP`, where that is taken.
-    pub(crate) fn tries_dpop(&self, headers: &HeaderMap) -> bool {
-        self.dpop_algorithms().is_some() && is_dpop(headers)
-    }
-
-    /// Whether what a request says of a client certificate is somebody's invention.
-    pub(crate) fn drops_client_cert(&self, arrival: Arrival) -> bool {
-        let shared = &self.0.shared;
-        let peer = arrival.sender.and_then(|sender| sender.peer);
-        shared.bindings.reads_certificates() && !shared.senders.is_trusted(peer)
-    }
-
     /// Decides at once if everything needed is in memory. A panic in a part supplied by the user
     /// (a clock) is a refusal, not the end of the connection (R15).
     pub(crate) fn begin(&self, head: Head<'_>, arrival: Arrival) -> Begin {
         self.begin_after(Waited::default(), head, arrival)
     }
 
-    /// Decides once more about a request that has been let in: on everything but its proof, which is
-    /// used up.
-    pub(crate) fn begin_again(&self, head: Head<'_>, arrival: Arrival) -> Begin {
-        let waited = Waited {
-            proof: true,
-            ..Waited::default()
-        };
-        self.begin_after(waited, head, arrival)
-    }
-
+    /// Decides as [`begin`](Self::begin) does, after these waits.
     fn begin_after(&self, waited: Waited, head: Head<'_>, arrival: Arrival) -> Begin {
         let Some(sender) = arrival.sender else {
             return Begin::Decided(Err(Reason::Internal.into()));

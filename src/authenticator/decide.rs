@@ -112,7 +112,16 @@ impl Inner {
         asked: Asked<'_>,
     ) -> Result<Admission, Need> {
         let proven = self.prove(found, asked)?;
-        let proof = self.check_binding(&proven, found, head, asked)?;
+        let proof = match self.check_binding(&proven, found, head, asked) {
+            Ok(proof) => proof,
+            // Whose token it is that somebody else may have.
+            Err(rejection) => {
+                let (principal, organization) = (proven.principal, proven.organization);
+                return Err(rejection
+                    .about(principal, organization, proven.method)
+                    .into());
+            }
+        };
         let next_nonce = self.next_nonce(proof.as_ref(), asked);
         let admitted = self.admit(&proven, asked);
         let Proven {

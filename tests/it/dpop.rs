@@ -17,8 +17,11 @@ use tower_mcp_auth::authenticator::AuthenticatorBuilder;
 use tower_mcp_auth::clock::{Clock, UnixTime};
 use tower_mcp_auth::dpop::{Claim, Dpop, ProofId, ReplayStore};
 use tower_mcp_auth::middleware::RequestBody;
-use tower_mcp_auth::testing::{DpopKey, Fault, ProofBuilder};
-use tower_mcp_auth::{BackendError, McpAuthLayer, ProtectedResource, SigningAlgorithm, ToolRules};
+use tower_mcp_auth::testing::{DpopKey, Fault, MemoryAudit, ProofBuilder};
+use tower_mcp_auth::{
+    AuthenticateLayer, AuthorizeToolLayer, BackendError, McpAuthLayer, ProtectedResource, Reason,
+    SigningAlgorithm, ToolRules,
+};
 
 use crate::streams_support::fed;
 use crate::support::{Answer, P, R, World, post};
@@ -826,4 +829,64 @@ async fn dpop_06_a_handler_sees_what_its_token_is_bound_to() {
     let context = bound.world.auth.authenticate(&parts).await.unwrap();
     let confirmation = context.principal().confirmation().unwrap();
     assert!(confirmation.key().is_some() && confirmation.certificate().is_none());
+}
+
+#[tokio::test]
+async fn edge_08_who_has_lost_a_token_is_on_record() {
+    let audit = MemoryAudit::new();
+    let mut bound = Bound::cold(|builder| builder.dpop(Dpop::new()).audit(audit.clone()));
+    bound.world = bound.world.warmed().await;
+    let token = bound.token();
+    let proof = bound.proof(&token).sign();
+    let thief = DpopKey::generate().proof("POST", R, &token);
+    let thief = thief.at(bound.world.clock.now()).sign();
+    for (proof, reason) in [
+        (&thief, Some("dpop_key_mismatch")),
+        (&proof, None),
+        (&proof, Some("dpop_replayed")),
+    ] {
+        bound.send(&token, proof).await;
+        let [record] = &audit.take()[..] else {
+            panic!("one record of each");
+        };
+        assert_eq!(record.reason.map(Reason::code), reason);
+        assert_eq!(record.principal.as_ref().unwrap().subject.as_str(), "alice");
+        assert_eq!(record.method, Some("oauth"));
+        assert!(!record.to_json().contains(proof.as_str()));
+    }
+}
+
+/// The operation is judged by an inner layer, which sees no credential any more.
+#[tokio::test]
+async fn dpop_12_split_layers_answer_as_the_whole() {
+    let rules = ToolRules::new().tool("wipe", ["admin:all"]);
+    let mut bound = Bound::cold(|builder| builder.dpop(Dpop::new()).tools(rules));
+    bound.world = bound.world.warmed().await;
+    let auth = bound.world.auth.clone();
+    let inner = || bound.world.probe.clone();
+    let whole = McpAuthLayer::new(auth.clone()).layer(inner());
+    let split =
+        AuthenticateLayer::new(auth.clone()).layer(AuthorizeToolLayer::new(auth).layer(inner()));
+    let call = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"wipe"}}"#;
+    let token = bound.token();
+    let request = || {
+        let request = post()
+            .header("authorization", format!("DPoP {token}"))
+            .header("dpop", bound.proof(&token).sign());
+        request.body(Full::<Bytes>::from(call)).unwrap()
+    };
+    for answer in [
+        Answer::read(whole.oneshot(request()).await.unwrap()).await,
+        Answer::read(split.oneshot(request()).await.unwrap()).await,
+    ] {
+        assert_eq!(answer.code(), "insufficient_scope", "{:?}", answer.body);
+        let [bearer, dpop] = challenges(&answer)[..] else {
+            panic!("two challenges");
+        };
+        assert_eq!(bearer, format!("Bearer resource_metadata=\"{P}\""));
+        assert!(
+            dpop.starts_with("DPoP error=\"insufficient_scope\", scope=\""),
+            "{dpop}"
+        );
+    }
 }

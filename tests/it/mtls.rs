@@ -2,14 +2,22 @@
 
 use std::convert::Infallible;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{Empty, Full};
+use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::{self, ClientConfig, RootCertStore, ServerConfig};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_mcp_auth::authenticator::PeerAddress;
 use tower_mcp_auth::middleware::RequestBody;
@@ -235,4 +243,100 @@ async fn mtls_01_dpop_06_both_bindings_hold_at_once() {
         .header("dpop", proof)
         .extension(PeerCertificate::from_der(ALICE));
     assert_eq!(world.send(request).await.code(), "unbound_token");
+}
+
+/// A self-signed certificate and its key.
+fn identity(name: &str) -> (CertificateDer<'static>, PrivateKeyDer<'static>) {
+    let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    (made.cert.der().clone(), key)
+}
+
+fn roots(certificates: &[&CertificateDer<'static>]) -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates {
+        roots.add((*certificate).clone()).unwrap();
+    }
+    roots
+}
+
+/// One request over a TLS connection in which both sides show a certificate, as a server would
+/// serve it.
+async fn over_tls(
+    world: &World,
+    token: &str,
+    acceptor: &TlsAcceptor,
+    connector: &TlsConnector,
+) -> StatusCode {
+    let (near, far) = tokio::io::duplex(16 * 1024);
+    let auth = world.auth.clone();
+    let acceptor = acceptor.clone();
+    let serving = async move {
+        let stream = acceptor.accept(far).await.unwrap();
+        let shown = stream.get_ref().1.peer_certificates();
+        let shown = shown.and_then(|chain| Some(PeerCertificate::from_der(chain.first()?)));
+        let layer = McpAuthLayer::new(auth);
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            if let Some(certificate) = shown {
+                request.extensions_mut().insert(certificate);
+            }
+            let inner = service_fn(|_: Request<RequestBody<Incoming>>| async {
+                Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
+            });
+            layer.layer(inner).oneshot(request)
+        });
+        let connection = hyper::server::conn::http1::Builder::new()
+            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+        let _ = connection.await;
+    };
+    let asking = async {
+        let name = ServerName::try_from("mcp.example.com").unwrap();
+        let stream = connector.connect(name, near).await.unwrap();
+        let (mut send, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .unwrap();
+        let request = post().header("authorization", format!("Bearer {token}"));
+        let request = request.body(Empty::<Bytes>::new()).unwrap();
+        let answer = async move { send.send_request(request).await.unwrap().status() };
+        tokio::join!(answer, connection).0
+    };
+    tokio::join!(serving, asking).1
+}
+
+#[tokio::test]
+async fn mtls_01_over_a_real_connection() {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let (server, alice, mallory) = (
+        identity("mcp.example.com"),
+        identity("alice"),
+        identity("mallory"),
+    );
+    let clients = Arc::new(roots(&[&alice.0, &mallory.0]));
+    let verifier = WebPkiClientVerifier::builder_with_provider(clients, provider.clone());
+    let config = ServerConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_client_cert_verifier(verifier.allow_unauthenticated().build().unwrap())
+        .with_single_cert(vec![server.0.clone()], server.1)
+        .unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let connector = |who: Option<&(CertificateDer<'static>, PrivateKeyDer<'static>)>| {
+        let config = ClientConfig::builder_with_provider(provider.clone())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots(&[&server.0]));
+        let config = match who {
+            Some((certificate, key)) => config
+                .with_client_auth_cert(vec![certificate.clone()], key.clone_key())
+                .unwrap(),
+            None => config.with_no_client_auth(),
+        };
+        TlsConnector::from(Arc::new(config))
+    };
+    let world = world(ClientCertificates::from_connection()).await;
+    let token = world.token().certificate(&alice.0).sign();
+    for (who, status) in [(Some(&alice), 200), (Some(&mallory), 401), (None, 401)] {
+        let answer = over_tls(&world, &token, &acceptor, &connector(who)).await;
+        assert_eq!(answer, status);
+    }
 }

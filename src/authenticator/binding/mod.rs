@@ -8,7 +8,6 @@ mod wanted;
 #[cfg(feature = "mtls")]
 use subtle::ConstantTimeEq;
 
-use http::HeaderMap;
 use http::header::HeaderName;
 use serde_json::{Map, Value};
 
@@ -141,9 +140,15 @@ impl Authenticator {
         self.0.shared.bindings.algorithms()
     }
 
-    /// Whether a request came with the scheme `DPoP`, where that is taken.
-    pub(crate) fn tries_dpop(&self, headers: &HeaderMap) -> bool {
-        self.dpop_algorithms().is_some() && is_dpop(headers)
+    /// Whether a request came with the scheme `DPoP`, where that is taken. Behind an outer layer that has
+    /// taken its credential out, the party's token says so.
+    pub(crate) fn tries_dpop(&self, head: Head<'_>) -> bool {
+        let bound = |context: &AuthContext| {
+            let confirmation = context.principal().confirmation();
+            confirmation.is_some_and(|confirmation| confirmation.key().is_some())
+        };
+        self.dpop_algorithms().is_some()
+            && (is_dpop(head.headers) || head.extensions.get().is_some_and(bound))
     }
 
     /// Whether what a request says of a client certificate is somebody's invention.

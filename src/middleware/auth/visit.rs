@@ -183,7 +183,7 @@ impl Visit {
         operation: Option<AuditOperation>,
     ) -> Response<Bytes> {
         let mut facts = RequestFacts::of(head.method, head.headers);
-        facts.dpop = self.auth.tries_dpop(head.headers);
+        facts.dpop = self.auth.tries_dpop(head);
         self.record(head, Err(rejection), operation, &facts.request_id);
         refuse(rejection, &self.auth, &facts)
     }
@@ -271,7 +271,7 @@ impl Visit {
         operation: Option<AuditOperation>,
     ) -> After {
         let mut marks = RequestMarks::of(request.method(), request.headers())
-            .with_dpop(self.auth.tries_dpop(request.headers()));
+            .with_dpop(self.auth.tries_dpop(head(request)));
         // Where only the operation is judged, an outer layer has recorded that the party is let in.
         if self.stages.credential && self.auth.audits() {
             let request_id = marks.fixed_id();

@@ -851,7 +851,7 @@ async fn edge_08_who_has_lost_a_token_is_on_record() {
         };
         assert_eq!(record.reason.map(Reason::code), reason);
         assert_eq!(record.principal.as_ref().unwrap().subject.as_str(), "alice");
-        assert_eq!(record.method, Some("oauth"));
+        assert_eq!(record.method, Some("oauth2"));
         assert!(!record.to_json().contains(proof.as_str()));
     }
 }

@@ -21,6 +21,8 @@ fn main() {
     rows.extend(rows::first_sight_of_api_tokens(&fixture));
     rows.extend(rows::refusals(&fixture));
     rows.extend(rows::refused_api_tokens(&fixture));
+    #[cfg(feature = "dpop")]
+    rows.push(shared::bound::dpop(&fixture));
     rows.extend(tools::tools(&fixture));
     rows.extend(rows::scaling(&fixture));
     Rounds::from_env().run("goals", rows);

@@ -5,6 +5,8 @@ pub(crate) mod list;
 use std::fmt;
 use std::sync::{Arc, LazyLock, OnceLock};
 
+use http::HeaderValue;
+
 use crate::authenticator::UsedToken;
 use crate::clock::UnixTime;
 use crate::enrich::Enrichment;
@@ -55,6 +57,8 @@ pub(crate) struct Admitted {
     pub(crate) enrichment: Option<Enrichment>,
     /// The API token that was presented, as it was then.
     pub(crate) token: Option<UsedToken>,
+    /// What the next DPoP proof should contain, if not what this one did.
+    pub(crate) next_nonce: Option<Box<HeaderValue>>,
     pub(crate) at: UnixTime,
 }
 
@@ -97,6 +101,11 @@ impl AuthContext {
     /// The API token that was presented, as it was then.
     pub(crate) fn token(&self) -> Option<&UsedToken> {
         self.0.admitted.token.as_ref()
+    }
+
+    /// What the next DPoP proof should contain, if not what this one did.
+    pub(crate) fn next_nonce(&self) -> Option<&HeaderValue> {
+        self.0.admitted.next_nonce.as_deref()
     }
 
     /// When the party was let in.

@@ -41,6 +41,8 @@
 //! too many bad API tokens from one address       ->  429 + Retry-After
 //! a kind of credential the organization disabled ->  401 with the kinds that work
 //! a network, client, issuer or site not allowed  ->  403 with the rule and whom to ask
+//! a bound token without its proof, or with       ->  401 on the DPoP line; `cnf` is never ignored
+//! another key's, another URL's, or a used one
 //! a good token, a scope missing                  ->  403 with the scopes it lacks
 //! a deactivated account                          ->  403
 //! a session id that was not made for this party  ->  404
@@ -109,7 +111,8 @@
 //! - [`authenticator::AuthHandle`]: revocation while the server runs. [`revocation`]: what it covers, and a
 //!   log for servers of several processes. `events` (feature `events`): revocation by security event tokens.
 //! - [`fetch::Fetch`], [`clock::Clock`], [`api_token::ApiTokenStore`], [`policy::PolicyStore`],
-//!   [`revocation::RevocationLog`], [`enrich::ContextEnricher`], [`audit::AuditSink`], [`api_token::foreign::ForeignTokens`]: the ports. `HttpClient` is the default `Fetch`.
+//!   [`revocation::RevocationLog`], [`enrich::ContextEnricher`], `dpop::ReplayStore`, [`audit::AuditSink`],
+//!   [`api_token::foreign::ForeignTokens`]: the ports. `HttpClient` is the default `Fetch`.
 //!
 //! # Features
 //!
@@ -122,6 +125,8 @@
 //! | `rmcp` | | [`AuthContext`] as a parameter of rmcp's tools and prompts, `FilterList` |
 //! | `events` | | [`SecurityEventReceiver`](events): revocation by what an identity provider reports |
 //! | `cors` | | `cors()`: a tower-http `CorsLayer` set up for browser clients |
+//! | `dpop` | | `dpop::Dpop`: access tokens bound to a key of their client (RFC 9449) |
+//! | `mtls` | | `mtls::ClientCertificates`: access tokens bound to a client certificate (RFC 8705) |
 //! | `testing` | | `testing::TestIssuer`: an authorization server on loopback for your tests |
 //!
 //! # Limits and defaults
@@ -160,6 +165,9 @@
 //! | message read without a credential | 64 KiB | fixed |
 //! | tool rules | 20,000 a table, 1,000 patterns of 127 bytes | fixed |
 //! | chain of actors (`act`) | 4 | fixed |
+//! | DPoP proof: length; age, and how far ahead; `jti` | 8 KiB; 300 s; 256 bytes | fixed; 5 – 300 s; fixed |
+//! | DPoP nonce | serves 2 – 4 min | fixed |
+//! | used DPoP proofs kept; one claim at a `ReplayStore` | about 1,000,000; 500 ms | fixed, or a store of yours; fixed |
 //! | token JSON | depth 8 (header), 16 (payload), 256 values | fixed |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -173,6 +181,7 @@ compile_error!(
 mod address;
 pub mod algorithm;
 pub mod clock;
+mod confirmation;
 pub mod error;
 pub mod ident;
 mod keyed_hash;
@@ -201,6 +210,10 @@ mod signal;
 pub mod throttle;
 // Rank 4, verifiers.
 pub mod api_token;
+#[cfg(feature = "dpop")]
+pub mod dpop;
+#[cfg(feature = "mtls")]
+pub mod mtls;
 mod oauth;
 // Rank 5, the decision.
 pub mod authenticator;

@@ -11,6 +11,7 @@ use crate::scope::ScopeSet;
 
 mod actor;
 
+pub use crate::confirmation::Confirmation;
 pub use actor::Actor;
 
 /// Whether a person stands behind a credential.
@@ -113,6 +114,8 @@ pub(crate) struct Facts {
     pub(crate) roles: Box<[Box<str>]>,
     pub(crate) groups: Box<[Box<str>]>,
     pub(crate) entitlements: Box<[Box<str>]>,
+    /// What an access token is bound to.
+    pub(crate) confirmation: Option<Box<Confirmation>>,
     /// The verified payload, kept as text and read on demand.
     pub(crate) payload: Vec<u8>,
     pub(crate) claims: OnceLock<Map<String, Value>>,
@@ -142,6 +145,7 @@ impl Facts {
             roles: Box::default(),
             groups: Box::default(),
             entitlements: Box::default(),
+            confirmation: None,
             payload: Vec::new(),
             claims: OnceLock::new(),
         }
@@ -260,6 +264,13 @@ impl Principal {
         self.0.created_by.as_ref()
     }
 
+    /// What the access token is bound to (`cnf`, RFC 7800), if to anything: its sender has shown that
+    /// it is theirs.
+    #[must_use]
+    pub fn confirmation(&self) -> Option<&Confirmation> {
+        self.0.confirmation.as_deref()
+    }
+
     /// Roles, from the claim the issuer's profile names (RFC 9068 §2.2.3.1).
     pub fn roles(&self) -> impl ExactSizeIterator<Item = &str> {
         self.0.roles.iter().map(AsRef::as_ref)
@@ -307,8 +318,10 @@ impl Principal {
         ];
         let texts: usize = texts.iter().flatten().map(|text| text.len() + EACH).sum();
         let actors = facts.actor.as_deref().map_or(0, Actor::size);
+        let bound = facts.confirmation.as_ref();
+        let bound = bound.map_or(0, |_| size_of::<Confirmation>() + EACH);
         let own = EACH + size_of::<Facts>() + facts.payload.capacity();
-        own + EACH + words + scopes + texts + actors
+        own + EACH + words + scopes + texts + actors + bound
     }
 
     /// A name for this principal that is the same for every token of theirs.

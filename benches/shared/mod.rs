@@ -7,6 +7,8 @@
     reason = "every bench uses its part of it, stops loudly and prints its figures"
 )]
 
+#[cfg(feature = "dpop")]
+pub(crate) mod bound;
 pub(crate) mod figures;
 pub(crate) mod fixture;
 pub(crate) mod load;

@@ -1,6 +1,7 @@
 //! From configuration to [`Authenticator`], with every mistake reported at once.
 
 mod assemble;
+mod bindings;
 mod examine;
 mod introspections;
 mod messages;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use http::Extensions;
 
 use assemble::assemble;
+use bindings::BindingSettings;
 use messages::Messages;
 
 use super::Authenticator;
@@ -51,6 +53,7 @@ pub struct AuthenticatorBuilder {
     senders: Senders,
     pub(super) options: Options,
     messages: Messages,
+    bindings: BindingSettings,
 }
 
 impl AuthenticatorBuilder {
@@ -76,6 +79,7 @@ impl AuthenticatorBuilder {
             senders: Senders::default(),
             options: Options::default(),
             messages: Messages::default(),
+            bindings: BindingSettings::default(),
         }
     }
 

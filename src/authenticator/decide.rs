@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName};
 
-use super::Inner;
+use super::binding::{Admission, KeptHead};
 use super::limits::check_networks;
 use super::need::{Asked, Need};
 use super::remembered::{Fact, Remembered};
 use super::tokens::{Tokens, UsedToken};
+use super::{Head, Inner};
 use crate::clock::UnixTime;
 use crate::context::{Admitted, AuthContext};
 use crate::enrich::Enrichment;
@@ -28,15 +29,21 @@ use crate::wire::authorization::{Found, Presented, Scheme, find};
 pub(super) struct Kept {
     scheme: Scheme,
     text: SecretText,
+    head: KeptHead,
 }
 
 impl Kept {
     /// Only what has been read as text is waited for.
-    pub(super) fn of(found: Found<'_>) -> Self {
+    pub(super) fn of(found: Found<'_>, head: Head<'_>) -> Self {
         Self {
             scheme: found.scheme,
             text: SecretText::new(std::str::from_utf8(found.bytes).unwrap_or_default()),
+            head: KeptHead::of(head),
         }
+    }
+
+    pub(super) fn head(&self) -> Head<'_> {
+        self.head.head()
     }
 
     pub(super) fn found(&self) -> Found<'_> {
@@ -69,7 +76,14 @@ impl Inner {
 
     /// The one credential of a request.
     pub(super) fn present<'h>(&self, headers: &'h HeaderMap) -> Result<Found<'h>, Rejection> {
-        find(headers, self.credential_limit, self.api_key_header()).map_err(|reason| match reason {
+        let found = find(headers, self.credential_limit, self.api_key_header());
+        let found = found.and_then(|found| match found.scheme {
+            Scheme::Dpop if self.shared.bindings.algorithms().is_none() => {
+                Err(Reason::UnsupportedScheme)
+            }
+            _ => Ok(found),
+        });
+        found.map_err(|reason| match reason {
             Reason::MissingCredential | Reason::UnsupportedScheme => {
                 self.word(self.ask(reason), headers)
             }
@@ -88,8 +102,24 @@ impl Inner {
     }
 
     /// Decides, or says what is missing. Pure but for the caches it reads.
-    pub(super) fn attempt(&self, found: Found<'_>, asked: Asked<'_>) -> Result<AuthContext, Need> {
+    pub(super) fn attempt(
+        &self,
+        found: Found<'_>,
+        head: Head<'_>,
+        asked: Asked<'_>,
+    ) -> Result<Admission, Need> {
         let proven = self.prove(found, asked)?;
+        let proof = match self.check_binding(&proven, found, head, asked) {
+            Ok(proof) => proof,
+            // Whose token it is that somebody else may have.
+            Err(rejection) => {
+                let (principal, organization) = (proven.principal, proven.organization);
+                return Err(rejection
+                    .about(principal, organization, proven.method)
+                    .into());
+            }
+        };
+        let next_nonce = self.next_nonce(proof.as_ref(), asked);
         let admitted = self.admit(&proven, asked);
         let Proven {
             principal,
@@ -107,9 +137,11 @@ impl Inner {
                     permitted,
                     enrichment,
                     token,
+                    next_nonce,
                     at: asked.now,
                 };
-                Ok(AuthContext::grant(admitted, self.operations.clone()))
+                let context = AuthContext::grant(admitted, self.operations.clone());
+                Ok(Admission { context, proof })
             }
             Err(Need::Refused(rejection)) => {
                 Err(rejection.about(principal, organization, method).into())
@@ -128,13 +160,18 @@ impl Inner {
         let presented = found.read()?;
         let Some(tokens) = self.tokens() else {
             return match presented {
-                Presented::Bearer(text) => self.access_token(text, asked),
+                Presented::Bearer(text) | Presented::Dpop(text) => self.access_token(text, asked),
                 Presented::Basic(_) => Err(Reason::UnsupportedScheme.into()),
                 Presented::ApiKey(_) => Err(Reason::UnrecognizedCredential.into()),
             };
         };
         let (text, is_bearer) = match presented {
             Presented::Basic(text) => return proven_by(tokens.basic(text, asked)),
+            // An API token is bound to no key, and is nothing to show to an issuer.
+            Presented::Dpop(text) if !matches!(tokens.claim(text), Ok(None)) => {
+                return Err(Reason::UnrecognizedCredential.into());
+            }
+            Presented::Dpop(text) => return self.access_token(text, asked),
             Presented::Bearer(text) => (text, true),
             Presented::ApiKey(text) => (text, false),
         };

@@ -47,10 +47,14 @@ impl Evidence {
             (Ok(Presented::Bearer(text)), Some(tokens)) if tokens.kind_of(text).is_some() => {
                 Self::token(tokens, text)
             }
-            (Ok(Presented::Bearer(text)), _) if inner.is_access_token(text) => Self {
-                method: Some(AuthMethod::OAuth),
-                ..Self::default()
-            },
+            (Ok(Presented::Bearer(text) | Presented::Dpop(text)), _)
+                if inner.is_access_token(text) =>
+            {
+                Self {
+                    method: Some(AuthMethod::OAuth),
+                    ..Self::default()
+                }
+            }
             _ => Self::default(),
         }
     }

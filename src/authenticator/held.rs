@@ -110,6 +110,7 @@ impl Said {
             roles: Box::default(),
             groups: Box::default(),
             entitlements: Box::default(),
+            confirmation: None,
             payload: Vec::new(),
             claims: OnceLock::new(),
         })

@@ -1,5 +1,6 @@
 //! The one decision: from the head of a request to an [`AuthContext`] or a [`Rejection`].
 
+mod binding;
 mod builder;
 mod decide;
 #[cfg(feature = "events")]
@@ -50,6 +51,7 @@ use crate::scope::ScopeSet;
 use crate::session::Sessions;
 use crate::signal::Signal;
 
+use binding::Bindings;
 use decide::Kept;
 use follower::Follower;
 use need::{Waited, settle};
@@ -115,6 +117,7 @@ struct Shared {
     fetch: DynFetch,
     tokens: Option<Tokens>,
     introspectors: Vec<Arc<Introspector>>,
+    bindings: Bindings,
     memory: Option<Memory>,
     mounts: AtomicU64,
     rules: Rules,
@@ -177,6 +180,7 @@ impl Authenticator {
                 .issuers
                 .sort_by(|a, b| a.identifier.cmp(&b.identifier));
         }
+        resource.derived = self.0.shared.bindings.members();
         let checked = resource.examine(&mut problems);
         let mut trusted = Vec::new();
         for (index, config) in resource.issuers.into_iter().enumerate() {
@@ -343,33 +347,67 @@ impl Authenticator {
     /// Decides at once if everything needed is in memory. A panic in a part supplied by the user
     /// (a clock) is a refusal, not the end of the connection (R15).
     pub(crate) fn begin(&self, head: Head<'_>, arrival: Arrival) -> Begin {
+        self.begin_after(Waited::default(), head, arrival)
+    }
+
+    /// Decides as [`begin`](Self::begin) does, after these waits.
+    fn begin_after(&self, waited: Waited, head: Head<'_>, arrival: Arrival) -> Begin {
         let Some(sender) = arrival.sender else {
             return Begin::Decided(Err(Reason::Internal.into()));
         };
-        catch_unwind(AssertUnwindSafe(|| self.decide(head, sender, arrival)))
-            .unwrap_or_else(|_| Begin::Decided(Err(Reason::Internal.into())))
+        catch_unwind(AssertUnwindSafe(|| {
+            self.decide(head, sender, (arrival, waited))
+        }))
+        .unwrap_or_else(|_| Begin::Decided(Err(Reason::Internal.into())))
     }
 
-    fn decide(&self, head: Head<'_>, sender: Sender, arrival: Arrival) -> Begin {
+    fn decide(
+        &self,
+        head: Head<'_>,
+        sender: Sender,
+        (arrival, mut waited): (Arrival, Waited),
+    ) -> Begin {
         let inner = &self.0;
         let found = match inner.present(head.headers) {
             Ok(found) => found,
             Err(rejection) => return Begin::Decided(Err(rejection)),
         };
-        let mut waited = Waited::default();
         let asked = inner.asked(&sender, waited);
-        let need = match inner.attempt(found, asked) {
-            Ok(context) => return Begin::Decided(Ok(context)),
+        let need = match inner.attempt(found, head, asked) {
+            Ok(admission) => {
+                return match inner.finish(admission) {
+                    Begin::Pending(decision) => self.watched(decision, head, arrival),
+                    decided @ Begin::Decided(_) => decided,
+                };
+            }
             Err(need) => need,
         };
         let wait = match need.wait(&mut waited) {
             Ok(wait) => wait,
             Err(rejection) => return Begin::Decided(Err(rejection)),
         };
-        let (inner, kept) = (inner.clone(), Kept::of(found));
-        let decision = settle(wait, waited, move |waited| {
-            inner.attempt(kept.found(), inner.asked(&sender, waited))
-        });
+        let (inner, kept) = (inner.clone(), Kept::of(found, head));
+        let decision = async move {
+            let attempt = |waited| {
+                let asked = inner.asked(&sender, waited);
+                inner.attempt(kept.found(), kept.head(), asked)
+            };
+            let admission = settle(wait, waited, attempt).await?;
+            match inner.finish(admission) {
+                Begin::Pending(decision) => decision.await,
+                Begin::Decided(decision) => decision,
+            }
+        };
+        self.watched(decision, head, arrival)
+    }
+
+    /// A decision that has to wait: on record if it is given up, a refusal if it panics.
+    fn watched(
+        &self,
+        decision: impl Future<Output = Result<AuthContext, Rejection>> + Send + 'static,
+        head: Head<'_>,
+        arrival: Arrival,
+    ) -> Begin {
         let guarded = AssertUnwindSafe(decision).catch_unwind();
         let unfinished = self.unfinished(head, arrival);
         Begin::Pending(Box::pin(guarded.map(move |result| {

@@ -14,13 +14,18 @@ use crate::rejection::{Reason, Rejection};
 
 /// What a decision has waited for already.
 #[derive(Clone, Copy, Debug, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "five things to wait for")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "five things to wait for, and a proof"
+)]
 pub(super) struct Waited {
     pub(super) keys: bool,
     pub(super) record: bool,
     pub(super) policy: bool,
     pub(super) enrichment: bool,
     pub(super) revocations: bool,
+    /// The proof of this request was judged in an earlier decision, and is used up.
+    pub(super) proof: bool,
 }
 
 /// When a decision is asked for, by whom, and after which waits.

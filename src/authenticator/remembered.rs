@@ -44,12 +44,21 @@ pub(super) struct Pins {
     pub(super) record: Pinned<Record>,
     pub(super) policy: Pinned<OrganizationPolicy>,
     pub(super) enrichment: Pinned<Enrichment>,
+    /// The key that the token is bound to, once a proof has shown it.
+    #[cfg(feature = "dpop")]
+    pub(super) proof_key: std::sync::OnceLock<crate::jose::PublicKey>,
 }
+
+/// What a public key takes that has been read, roughly.
+const KEY_BYTES: usize = 1024;
 
 impl Weighed for Remembered {
     fn size(&self) -> usize {
         let own = match &self.fact {
-            Fact::AccessToken(verdict) => verdict.size(),
+            Fact::AccessToken(verdict) => {
+                let bound = verdict.principal.confirmation().is_some();
+                verdict.size() + if bound { KEY_BYTES } else { 0 }
+            }
             Fact::ApiToken(used) => used.held.principal.size(),
             Fact::Opaque(opaque) => opaque.size(),
         };
@@ -87,6 +96,7 @@ impl Inner {
                 Scheme::Bearer => 0,
                 Scheme::Basic => 1,
                 Scheme::ApiKey => 2,
+                Scheme::Dpop => 3,
             },
         }
     }

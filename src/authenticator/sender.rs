@@ -53,6 +53,11 @@ pub(super) struct Sender {
 }
 
 impl Senders {
+    /// Whether this peer is a listed proxy.
+    pub(super) fn is_trusted(&self, peer: Option<IpAddr>) -> bool {
+        peer.is_some_and(|peer| self.proxies.contains(peer))
+    }
+
     pub(super) fn of(&self, headers: &HeaderMap, extensions: &Extensions) -> Sender {
         let peer = (self.peer_of)(extensions);
         Sender {

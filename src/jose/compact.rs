@@ -90,11 +90,15 @@ impl<'a> Compact<'a> {
     }
 
     pub(crate) fn header(&self) -> Result<Header<'_>, Rejection> {
+        Header::read(&self.header_members()?)
+    }
+
+    /// The header before any gate: for what is no access token.
+    pub(crate) fn header_members(&self) -> Result<Object<'_>, Rejection> {
         let header = self.part(self.header_at..self.signature_at);
-        let object = parse_object(header, HEADER_DEPTH).map_err(|_| {
+        parse_object(header, HEADER_DEPTH).map_err(|_| {
             Rejection::new(Reason::MalformedToken).with_note("header is not strict JSON")
-        })?;
-        Header::read(&object)
+        })
     }
 
     pub(crate) fn claims(&self) -> Result<Object<'_>, Rejection> {

@@ -83,6 +83,11 @@ impl<'a> Object<'a> {
         self.get(name).is_some()
     }
 
+    /// The members in the order of the text.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Json<'a>)> {
+        self.0.iter().map(|(name, value)| (name.as_ref(), value))
+    }
+
     /// The value at a claim path: a member's name, or a JSON pointer if it begins with `/`
     /// (RFC 6901; array indices are not supported, no claim needs them).
     pub(crate) fn at_path(&self, path: &str) -> Option<&Json<'a>> {

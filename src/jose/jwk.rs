@@ -12,7 +12,7 @@ use crate::algorithm::SigningAlgorithm;
 use SigningAlgorithm::{EdDsa, Es256, Es384, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
 
 /// Members that only a private or a symmetric key has (RFC 7518 §6).
-const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+pub(super) const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
 /// Why an entry is left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

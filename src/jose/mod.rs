@@ -4,6 +4,8 @@
 pub(crate) mod compact;
 mod der;
 mod document;
+#[cfg(feature = "dpop")]
+pub(crate) mod embedded;
 pub(crate) mod json;
 mod jwk;
 mod key_set;
@@ -16,3 +18,5 @@ pub(crate) use key_set::{Candidates, Dropped, Found, KeySet, ParsedKeys, is_key_
 pub(crate) use known_answers::known_answers;
 pub(crate) use sign::SigningKey;
 pub(crate) use verify::CRYPTO;
+#[cfg(feature = "dpop")]
+pub(crate) use verify::PublicKey;

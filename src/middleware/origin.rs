@@ -42,7 +42,7 @@ use tower_service::Service;
 use super::respond::ResponseFuture;
 use crate::rejection::{Reason, Rejection};
 use crate::resource::Resource;
-use crate::response::{RequestFacts, ResponseBody, render};
+use crate::response::{Alternatives, RequestFacts, ResponseBody, render};
 use crate::wire::{Duplicate, only_line};
 
 /// How much of a refused value is noted for the operator, in bytes.
@@ -214,7 +214,12 @@ where
             Ok(()) => ResponseFuture::inner(self.inner.call(request)),
             Err(rejection) => {
                 let facts = RequestFacts::of(request.method(), request.headers());
-                ResponseFuture::answered(render(&rejection, &self.resource, None, &facts))
+                ResponseFuture::answered(render(
+                    &rejection,
+                    &self.resource,
+                    Alternatives::default(),
+                    &facts,
+                ))
             }
         }
     }

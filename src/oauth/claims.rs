@@ -3,9 +3,11 @@
 
 use std::sync::{Arc, OnceLock};
 
+use super::confirmation::confirmation;
 use super::times::{is_expired, numeric_date};
 use super::{delegation, kinds};
 use crate::clock::UnixTime;
+use crate::confirmation::Confirmation;
 use crate::ident::{ClientId, OrganizationId, Subject, TenantId};
 use crate::issuer::Issuer;
 use crate::jose::json::{Json, Object};
@@ -59,6 +61,7 @@ pub(crate) struct Unverified {
     entitlements: Box<[Box<str>]>,
     organization: Option<OrganizationId>,
     tenant: Option<TenantId>,
+    confirmation: Option<Box<Confirmation>>,
 }
 
 /// The claims under judgement, with what they are judged by.
@@ -102,11 +105,7 @@ pub(crate) fn judge(
     let (expires_at, issued_at) = judge.times()?;
     let client = judge.client()?;
     judge.audience(client.as_ref())?;
-    // An unusable confirmation is refused like a known one: a bound token must never pass as a
-    // plain Bearer token (DPOP-7, MTLS-3).
-    if claims.has("cnf") {
-        return Err(Reason::SenderConstrained.into());
-    }
+    let confirmation = confirmation(claims)?;
     let subject = judge.subject(client.as_ref())?;
     let subject = Subject::new(subject).ok_or_else(|| malformed("sub"))?;
     Ok(Unverified {
@@ -133,6 +132,7 @@ pub(crate) fn judge(
         client,
         expires_at,
         issued_at,
+        confirmation,
     })
 }
 
@@ -339,6 +339,7 @@ impl Unverified {
             roles: self.roles,
             groups: self.groups,
             entitlements: self.entitlements,
+            confirmation: self.confirmation,
             payload,
             claims: OnceLock::new(),
         });

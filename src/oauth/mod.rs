@@ -1,6 +1,7 @@
 //! Access tokens of authorization servers: their keys, their claims.
 
 pub(crate) mod claims;
+pub(crate) mod confirmation;
 mod delegation;
 mod discovery;
 pub(crate) mod introspection;

@@ -11,7 +11,7 @@ pub(crate) fn is_expired(expires_at: UnixTime, leeway: i64, now: UnixTime) -> bo
     now >= expires_at && (leeway == 0 || now > expires_at.plus_secs(leeway))
 }
 
-pub(super) fn numeric_date(digits: &str) -> Option<UnixTime> {
+pub(crate) fn numeric_date(digits: &str) -> Option<UnixTime> {
     if let Ok(whole) = digits.parse::<i64>() {
         return (0..=LAST_SECOND)
             .contains(&whole)

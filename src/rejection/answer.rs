@@ -106,3 +106,12 @@ pub(super) const fn invalid_token(message: &'static str) -> Answer {
         message,
     }
 }
+
+/// A good token, and a bad proof that it is its sender's (RFC 9449 §7.1, §9).
+pub(super) const fn bad_proof(error: &'static str, message: &'static str) -> Answer {
+    Answer {
+        error,
+        challenge: ChallengeKind::Error(error),
+        ..invalid_token(message)
+    }
+}

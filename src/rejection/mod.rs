@@ -11,7 +11,7 @@ use std::fmt;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 use serde_json::{Map, Value};
 
 use crate::error::BackendError;
@@ -50,6 +50,7 @@ struct More {
     message_id: Option<Box<str>>,
     /// The same for every request that is refused for this reason, message included.
     standing: bool,
+    dpop_nonce: Option<HeaderValue>,
 }
 
 static NOTHING: LazyLock<More> = LazyLock::new(More::default);
@@ -132,6 +133,17 @@ impl Rejection {
     pub(crate) fn with_message_id(mut self, id: &str) -> Self {
         self.more_mut().message_id = Some(id.into());
         self
+    }
+
+    /// The nonce that the next proof has to contain (RFC 9449 §9).
+    #[cfg(feature = "dpop")]
+    pub(crate) fn with_dpop_nonce(mut self, nonce: HeaderValue) -> Self {
+        self.more_mut().dpop_nonce = Some(nonce);
+        self
+    }
+
+    pub(crate) fn dpop_nonce(&self) -> Option<&HeaderValue> {
+        self.more().dpop_nonce.as_ref()
     }
 
     pub(crate) fn message_id(&self) -> Option<&str> {

@@ -81,11 +81,29 @@ reasons! {
     AmbiguousKey = "ambiguous_key",
     /// No candidate key verifies the signature.
     BadSignature = "bad_signature",
-    /// The token is bound to a sender (`cnf`) and no proof of possession can be accepted here.
+    /// The token is bound to a sender (`cnf`), and the request shows nothing by which this server
+    /// could tell (DPOP-7, MTLS-3).
     SenderConstrained = "sender_constrained",
     /// The issuer says that the opaque token is not active: expired, revoked, or none of its own
     /// (RFC 7662).
     InactiveToken = "inactive_token",
+    /// A token that is bound to no key was sent with the scheme `DPoP` (DPOP-8).
+    UnboundToken = "unbound_token",
+    /// This server takes access tokens only with a DPoP proof, and this one came without (DPOP-13).
+    DpopRequired = "dpop_required",
+    /// A token sent with the scheme `DPoP`, and no `DPoP` header (DPOP-1).
+    MissingDpopProof = "missing_dpop_proof",
+    /// The `DPoP` header is not one good proof for this request and this token (RFC 9449 §4.3).
+    InvalidDpopProof = "invalid_dpop_proof",
+    /// The proof is good but for the nonce, which is absent or too old (RFC 9449 §9).
+    DpopNonceNeeded = "dpop_nonce_needed",
+    /// The proof has been used before (DPOP-9).
+    DpopReplayed = "dpop_replayed",
+    /// The proof is by another key than the one the token is bound to (DPOP-6).
+    DpopKeyMismatch = "dpop_key_mismatch",
+    /// The token is bound to another client certificate than the request came with, or it came with
+    /// none (MTLS-1).
+    ClientCertificateMismatch = "client_certificate_mismatch",
     /// The token names no organization, or not one this server knows (T19).
     UnknownOrganization = "unknown_organization",
     /// The token lacks a scope that is needed.

@@ -3,7 +3,7 @@
 use http::StatusCode;
 
 use super::answer::{
-    Answer, ChallengeKind, GrpcCode, bad_message, bad_request, forbidden, invalid_token,
+    Answer, ChallengeKind, GrpcCode, bad_message, bad_proof, bad_request, forbidden, invalid_token,
     unavailable,
 };
 use super::reason::Reason;
@@ -221,6 +221,21 @@ impl Reason {
                 grpc: GrpcCode::Internal,
                 message: "The server failed while checking the credential.",
             },
+            Self::MissingDpopProof => bad_proof(
+                "invalid_dpop_proof",
+                "A DPoP proof is required: send one in the DPoP header",
+            ),
+            Self::InvalidDpopProof => bad_proof(
+                "invalid_dpop_proof",
+                "The DPoP proof is not a good one for this request",
+            ),
+            Self::DpopReplayed => bad_proof(
+                "invalid_dpop_proof",
+                "The DPoP proof has been used before: make a new one for every request",
+            ),
+            Self::DpopNonceNeeded => {
+                bad_proof("use_dpop_nonce", "A nonce is required in the DPoP proof")
+            }
             _ => invalid_token(self.token_class()),
         }
     }
@@ -252,6 +267,14 @@ impl Reason {
             }
             Self::SenderConstrained => {
                 "The access token is bound to a key and cannot be used as a plain Bearer token"
+            }
+            Self::UnboundToken => {
+                "The access token is not bound to a key and cannot be used with the scheme DPoP"
+            }
+            Self::DpopRequired => "This server accepts access tokens with a DPoP proof only",
+            Self::DpopKeyMismatch => "The access token is bound to another key than the DPoP proof",
+            Self::ClientCertificateMismatch => {
+                "The access token is bound to another client certificate"
             }
             _ => "The access token is malformed",
         }

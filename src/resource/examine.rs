@@ -134,13 +134,16 @@ impl ProtectedResource {
     }
 
     fn examine_members(&self, problems: &mut Problems) {
-        const DERIVED: [&str; 6] = [
+        const DERIVED: [&str; 9] = [
             "resource",
             "authorization_servers",
             "scopes_supported",
             "bearer_methods_supported",
             "resource_name",
             "signed_metadata",
+            "dpop_signing_alg_values_supported",
+            "dpop_bound_access_tokens_required",
+            "tls_client_certificate_bound_access_tokens",
         ];
         for member in self
             .extra
@@ -170,6 +173,7 @@ impl ProtectedResource {
             .map(|issuer| issuer.identifier.as_str())
             .collect();
         let mut document = self.extra.clone();
+        document.extend(self.derived.clone());
         document.insert("resource".into(), json!(self.identifier));
         document.insert("authorization_servers".into(), json!(issuers));
         document.insert("scopes_supported".into(), baseline.iter().collect());

@@ -35,6 +35,8 @@ pub struct ProtectedResource {
     any_host: bool,
     name: Option<String>,
     extra: Map<String, Value>,
+    /// What other settings add to the metadata document.
+    pub(crate) derived: Map<String, Value>,
 }
 
 impl ProtectedResource {
@@ -52,6 +54,7 @@ impl ProtectedResource {
             any_host: false,
             name: None,
             extra: Map::new(),
+            derived: Map::new(),
         }
     }
 
@@ -124,6 +127,12 @@ impl ProtectedResource {
     #[must_use]
     pub fn metadata(mut self, member: impl Into<String>, value: Value) -> Self {
         self.extra.insert(member.into(), value);
+        self
+    }
+
+    /// With members of the metadata document that other settings derive.
+    pub(crate) fn with_derived(mut self, members: Map<String, Value>) -> Self {
+        self.derived = members;
         self
     }
 

@@ -21,6 +21,9 @@ pub(crate) struct RequestFacts {
     /// Whether the answer must have no content (RFC 9110 §9.3.2). Over HTTP/2 nobody below us
     /// takes it off, and clients then report a protocol error.
     pub(crate) head: bool,
+    /// Whether the credential came with the scheme `DPoP`, where that is taken: errors then belong to
+    /// the DPoP challenge (RFC 9449 §7.1).
+    pub(crate) dpop: bool,
 }
 
 impl RequestFacts {
@@ -35,6 +38,7 @@ pub(crate) struct RequestMarks {
     id: Option<HeaderValue>,
     grpc: bool,
     head: bool,
+    dpop: bool,
 }
 
 impl RequestMarks {
@@ -43,7 +47,13 @@ impl RequestMarks {
             id: request_id_line(headers).cloned(),
             grpc: is_grpc(headers),
             head: *method == Method::HEAD,
+            dpop: false,
         }
+    }
+
+    /// The same, of a request whose credential came with the scheme `DPoP` or with another one.
+    pub(crate) fn with_dpop(self, dpop: bool) -> Self {
+        Self { dpop, ..self }
     }
 
     /// The request id, the same from now on.
@@ -61,6 +71,7 @@ impl RequestMarks {
             request_id: id.map_or_else(new_request_id, str::to_owned),
             grpc: self.grpc,
             head: self.head,
+            dpop: self.dpop,
         }
     }
 }

@@ -7,5 +7,5 @@ mod stream;
 
 pub use body::ResponseBody;
 pub(crate) use facts::{RequestFacts, RequestMarks};
-pub(crate) use render::render;
+pub(crate) use render::{Alternatives, DPOP_NONCE, render};
 pub(crate) use stream::Framing;

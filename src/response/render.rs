@@ -27,15 +27,24 @@ const HEADER_MISMATCH: i32 = -32020;
 
 pub(super) const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 pub(super) const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+pub(crate) const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 const GRPC_RETRY_PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
 
+/// What else could be sent than a Bearer token.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Alternatives<'a> {
+    /// A challenge for where the first one asks for a credential and says no more.
+    pub(crate) basic: Option<&'a HeaderValue>,
+    /// The algorithms of DPoP proofs, separated by spaces, where they are taken.
+    pub(crate) dpop: Option<&'a str>,
+}
+
 /// The answer to a refused request. The rejection is in its extensions, so that an outer layer can
-/// log it or render a body of its own. `basic` is a second challenge, for where the first one asks
-/// for a credential and says no more.
+/// log it or render a body of its own.
 pub(crate) fn render(
     rejection: &Rejection,
     resource: &Resource,
-    basic: Option<&HeaderValue>,
+    alternatives: Alternatives<'_>,
     facts: &RequestFacts,
 ) -> Response<Bytes> {
     let answer = rejection.answer();
@@ -52,16 +61,22 @@ pub(crate) fn render(
         json(answer.status, body, facts.head)
     };
     let headers = response.headers_mut();
-    let challenge = match prepared {
-        Some(prepared) => prepared.challenge.clone(),
-        None => challenge(&answer, rejection, resource),
+    let algorithms = alternatives.dpop;
+    let lines = match (algorithms.filter(|_| facts.dpop), prepared) {
+        (Some(algorithms), _) => tried_dpop(&answer, rejection, resource, algorithms),
+        (None, Some(prepared)) => [prepared.challenge.clone(), None],
+        (None, None) => [challenge(&answer, rejection, resource), None],
     };
-    if let Some(challenge) = challenge {
-        headers.insert(WWW_AUTHENTICATE, challenge);
-    }
+    let [first, second] = lines;
+    let offered = second.or_else(|| offer_dpop(&answer, resource, algorithms?));
     // After Bearer: MCP clients read the first line only (AUTH-3).
-    if let (ChallengeKind::Plain, Some(basic)) = (answer.challenge, basic) {
-        headers.append(WWW_AUTHENTICATE, basic.clone());
+    let basic = alternatives.basic;
+    let basic = basic.filter(|_| answer.challenge == ChallengeKind::Plain);
+    for line in [first, offered, basic.cloned()].into_iter().flatten() {
+        headers.append(WWW_AUTHENTICATE, line);
+    }
+    if let Some(nonce) = rejection.dpop_nonce() {
+        headers.insert(DPOP_NONCE, nonce.clone());
     }
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     insert_text(headers, X_REQUEST_ID, &facts.request_id);
@@ -86,6 +101,41 @@ fn retry_after(status: StatusCode, rejection: &Rejection) -> Option<u64> {
 }
 
 fn challenge(answer: &Answer, rejection: &Rejection, resource: &Resource) -> Option<HeaderValue> {
+    with_challenge(answer, rejection, resource, |challenge| {
+        challenge.to_header()
+    })
+}
+
+/// To a client that sent its token with the scheme `DPoP`: what is wrong stands on the DPoP line
+/// alone (DPOP-12), and the Bearer line says where the metadata is.
+fn tried_dpop(
+    answer: &Answer,
+    rejection: &Rejection,
+    resource: &Resource,
+    algorithms: &str,
+) -> [Option<HeaderValue>; 2] {
+    let none = ScopeSet::empty();
+    let bearer = BearerChallenge::bare(&none, resource.metadata_url());
+    let dpop = with_challenge(answer, rejection, resource, |challenge| {
+        challenge.to_dpop_header(algorithms)
+    });
+    [dpop.is_some().then(|| bearer.to_header()), dpop]
+}
+
+/// To every other client that could do with another credential: that there is DPoP.
+fn offer_dpop(answer: &Answer, resource: &Resource, algorithms: &str) -> Option<HeaderValue> {
+    let none = ScopeSet::empty();
+    let asked =
+        answer.status == StatusCode::UNAUTHORIZED && answer.challenge != ChallengeKind::None;
+    asked.then(|| BearerChallenge::bare(&none, resource.metadata_url()).to_dpop_header(algorithms))
+}
+
+fn with_challenge<T>(
+    answer: &Answer,
+    rejection: &Rejection,
+    resource: &Resource,
+    write: impl FnOnce(BearerChallenge<'_>) -> T,
+) -> Option<T> {
     let none = ScopeSet::empty();
     // Empty but for refusals about scopes: otherwise a new token of the scopes the client already
     // asked for will do (E2).
@@ -107,7 +157,7 @@ fn challenge(answer: &Answer, rejection: &Rejection, resource: &Resource) -> Opt
         max_age: login.and_then(Login::max_age),
         resource_metadata: resource.metadata_url(),
     };
-    Some(challenge.to_header())
+    Some(write(challenge))
 }
 
 /// The body of a refusal. Members without a value are left out.

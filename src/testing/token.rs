@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use aws_lc_rs::hmac;
+use aws_lc_rs::{digest, hmac};
 use serde_json::{Map, Value, json};
 
+use super::dpop::DpopKey;
 use super::encoding::{base64url, random};
 use super::keys::SigningKey;
 use super::state::State;
@@ -91,6 +92,27 @@ impl TokenBuilder {
     pub fn claim(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.claims.insert(name.into(), Some(value.into()));
         self
+    }
+
+    /// Binds the token to a client's key (`cnf.jkt`, RFC 9449 §6.1), besides what it is bound to.
+    pub fn dpop_key(self, key: &DpopKey) -> Self {
+        self.bound_by("jkt", key.thumbprint())
+    }
+
+    /// Binds the token to a client certificate in DER (`cnf.x5t#S256`, RFC 8705 §3.1), besides what it
+    /// is bound to.
+    pub fn certificate(self, der: impl AsRef<[u8]>) -> Self {
+        let hash = digest::digest(&digest::SHA256, der.as_ref());
+        self.bound_by("x5t#S256", base64url(hash))
+    }
+
+    fn bound_by(mut self, member: &str, thumbprint: String) -> Self {
+        let bound = self.claims.remove("cnf").flatten();
+        let mut bound = bound.unwrap_or_else(|| json!({}));
+        if let Value::Object(members) = &mut bound {
+            members.insert(member.into(), thumbprint.into());
+        }
+        self.claim("cnf", bound)
     }
 
     /// Takes a claim away.

@@ -12,6 +12,8 @@ use crate::rejection::Reason;
 pub(crate) enum Scheme {
     Bearer,
     Basic,
+    /// With a proof in another header (RFC 9449 §7.1).
+    Dpop,
     /// The line of the API key header.
     ApiKey,
 }
@@ -32,6 +34,8 @@ pub(crate) enum Presented<'a> {
     Bearer(&'a str),
     /// `Basic`, with whatever follows: `wire::basic` says what is wrong with it.
     Basic(&'a str),
+    /// `DPoP`, with its token68.
+    Dpop(&'a str),
     /// The line of the API key header: one word of printable ASCII.
     ApiKey(&'a str),
 }
@@ -83,6 +87,13 @@ pub(crate) fn find<'h>(
     authorization(line)
 }
 
+/// Whether a request tries the scheme `DPoP`, for the wording of an answer.
+pub(crate) fn is_dpop(headers: &HeaderMap) -> bool {
+    let line = only_line(headers, &AUTHORIZATION).ok().flatten();
+    let found = line.and_then(|line| authorization(line).ok());
+    found.is_some_and(|found| found.scheme == Scheme::Dpop)
+}
+
 /// What holds for any header line that carries a credential.
 fn check_framing(
     headers: &HeaderMap,
@@ -111,6 +122,8 @@ fn authorization(line: &HeaderValue) -> Result<Found<'_>, Reason> {
         Scheme::Bearer
     } else if scheme.eq_ignore_ascii_case(b"basic") {
         Scheme::Basic
+    } else if scheme.eq_ignore_ascii_case(b"dpop") {
+        Scheme::Dpop
     } else {
         return Err(Reason::UnsupportedScheme);
     };
@@ -123,7 +136,8 @@ impl<'h> Found<'h> {
         let text = std::str::from_utf8(self.bytes);
         match (self.scheme, text) {
             (Scheme::Bearer, Ok(text)) if is_token68(text) => Ok(Presented::Bearer(text)),
-            (Scheme::Bearer, _) => Err(Reason::MalformedCredential),
+            (Scheme::Dpop, Ok(text)) if is_token68(text) => Ok(Presented::Dpop(text)),
+            (Scheme::Bearer | Scheme::Dpop, _) => Err(Reason::MalformedCredential),
             // Bytes that are no text are no Base64 either, and neither is what stands for them here.
             (Scheme::Basic, text) => Ok(Presented::Basic(text.unwrap_or("\u{fffd}"))),
             (Scheme::ApiKey, Ok(text))
@@ -182,6 +196,7 @@ mod tests {
         read(&headers, 8192, None).map(|presented| match presented {
             Presented::Bearer(token) => token.to_owned(),
             Presented::Basic(rest) => format!("Basic {rest}"),
+            Presented::Dpop(token) => format!("DPoP {token}"),
             Presented::ApiKey(_) => panic!("no API key header is configured"),
         })
     }

@@ -1,5 +1,5 @@
-//! The writers of `WWW-Authenticate`: `Bearer …` (OAuth 2.1 §5.3.1, RFC 9728 §5.1) and `Basic …`
-//! (RFC 7617 §2).
+//! The writers of `WWW-Authenticate`: `Bearer …` (OAuth 2.1 §5.3.1, RFC 9728 §5.1), `DPoP …` (RFC 9449
+//! §7.1) and `Basic …` (RFC 7617 §2).
 
 use http::HeaderValue;
 
@@ -25,12 +25,34 @@ pub(crate) struct BearerChallenge<'a> {
     pub(crate) resource_metadata: &'a str,
 }
 
-impl BearerChallenge<'_> {
+impl<'a> BearerChallenge<'a> {
+    /// One that only says where the metadata is.
+    pub(crate) fn bare(none: &'a ScopeSet, resource_metadata: &'a str) -> Self {
+        Self {
+            error: None,
+            error_description: None,
+            scope: none,
+            acr_values: None,
+            max_age: None,
+            resource_metadata,
+        }
+    }
+
     /// The header line. Whatever the texts, it is one challenge with unique parameters: bytes
     /// outside the grammar are replaced, never escaped, since client libraries look for the next
     /// quote without knowing escapes (AUTH-6).
     pub(crate) fn to_header(self) -> HeaderValue {
-        let mut line = String::from("Bearer ");
+        self.line("Bearer ", None)
+    }
+
+    /// The same as a DPoP challenge, with the algorithms of proofs, separated by spaces (RFC 9449
+    /// §7.1).
+    pub(crate) fn to_dpop_header(self, algorithms: &str) -> HeaderValue {
+        self.line("DPoP ", Some(algorithms))
+    }
+
+    fn line(self, scheme: &str, algorithms: Option<&str>) -> HeaderValue {
+        let mut line = String::from(scheme);
         let scope = (!self.scope.is_empty()).then(|| self.scope.to_string());
         let description = self.error_description.map(defused);
         let metadata = url_safe(self.resource_metadata);
@@ -40,11 +62,12 @@ impl BearerChallenge<'_> {
         let scope = ("scope", scope.as_deref());
         let description = ("error_description", description.as_deref());
         let metadata = ("resource_metadata", Some(metadata.as_str()));
+        let algorithms = ("algs", algorithms);
         // The error comes first where there is one, the way to get a token where there is none:
         // people read these lines in terminals that cut them off.
         let parameters = match self.error {
-            Some(_) => [error, scope, description, metadata],
-            None => [metadata, scope, description, error],
+            Some(_) => [error, scope, description, algorithms, metadata],
+            None => [algorithms, metadata, scope, description, error],
         };
         let login = [
             ("acr_values", acr_values.as_deref()),

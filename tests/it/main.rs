@@ -16,6 +16,7 @@ mod auth;
 mod bas;
 #[cfg(feature = "client")]
 mod binary;
+mod bound;
 #[cfg(feature = "client")]
 mod clients;
 #[cfg(feature = "client")]
@@ -24,6 +25,8 @@ mod complaints;
 mod config;
 mod differential;
 mod document;
+#[cfg(feature = "dpop")]
+mod dpop;
 mod edge;
 mod enrichment;
 mod errors_page;
@@ -39,6 +42,8 @@ mod keysa;
 mod layering;
 mod logins;
 mod mcp;
+#[cfg(feature = "mtls")]
+mod mtls;
 mod operation_bodies;
 mod operation_callers;
 mod operation_messages;

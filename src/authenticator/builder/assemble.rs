@@ -63,6 +63,7 @@ pub(super) fn assemble(builder: AuthenticatorBuilder, examined: Examined) -> Aut
     };
     let shared = Shared {
         memory: examined.memory,
+        bindings: examined.bindings,
         mounts: AtomicU64::new(1),
         sessions: examined.sessions,
         tokens,

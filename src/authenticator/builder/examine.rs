@@ -4,6 +4,7 @@ use http::{HeaderName, HeaderValue};
 
 use super::{AuthenticatorBuilder, default_fetch, introspections};
 use crate::api_token::foreign::Marker;
+use crate::authenticator::binding::Bindings;
 use crate::authenticator::foreign;
 use crate::authenticator::operations::known_scopes;
 use crate::authenticator::remembered::Memory;
@@ -37,12 +38,15 @@ pub(super) struct Examined {
     pub(super) memory: Option<Memory>,
     /// By the place of their issuers; those that are asked about tokens.
     pub(super) introspections: Vec<Option<introspection::Examined>>,
+    pub(super) bindings: Bindings,
 }
 
 impl AuthenticatorBuilder {
     pub(super) fn examine(&self) -> Result<Examined, ConfigError> {
         let mut problems = Problems::default();
-        let resource = self.resource.examine(&mut problems);
+        let bindings = self.bindings.examine(&self.senders, &mut problems);
+        let resource = self.resource.clone().with_derived(bindings.members());
+        let resource = resource.examine(&mut problems);
         let required_scopes = self.examine_scopes(&mut problems);
         self.examine_limits(&mut problems);
         let marker = foreign::examine(&self.foreign, self.tokens.as_ref(), &mut problems);
@@ -68,6 +72,7 @@ impl AuthenticatorBuilder {
             sessions,
             memory,
             introspections,
+            bindings,
         })
     }
 

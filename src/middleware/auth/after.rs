@@ -7,7 +7,7 @@ use http_body::Body;
 use super::visit::Visit;
 use crate::authenticator::Opening;
 use crate::context::AuthContext;
-use crate::response::{Framing, RequestMarks, ResponseBody};
+use crate::response::{DPOP_NONCE, Framing, RequestMarks, ResponseBody};
 use crate::session::MCP_SESSION_ID;
 use crate::step_up::StepUp;
 
@@ -45,11 +45,26 @@ impl After {
             return answer.map(ResponseBody::own);
         }
         self.seal_session(&mut response);
+        self.renew_nonce(&mut response);
         match self.lease(&response) {
             Some((framing, opening)) => {
                 response.map(|body| ResponseBody::leased(body, framing, opening))
             }
             None => response.map(ResponseBody::inner),
+        }
+    }
+
+    /// The next nonce rides on the answer to a proof with an older one (RFC 9449 §8.2), which is then
+    /// nobody else's (DPOP-11).
+    fn renew_nonce<B>(&self, response: &mut Response<B>) {
+        let context = self
+            .context
+            .as_ref()
+            .filter(|_| self.visit.stages.credential);
+        if let Some(nonce) = context.and_then(AuthContext::next_nonce) {
+            let headers = response.headers_mut();
+            headers.insert(DPOP_NONCE, nonce.clone());
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         }
     }
 

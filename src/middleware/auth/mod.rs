@@ -62,6 +62,8 @@
 //! held, the stream is ended too: nobody can say that it may go on. Nothing is sent from the moment a
 //! change that may concern a stream is known until it is known that it does not.
 //!
+//! A DPoP proof is asked for with the request that opens a stream, and not again.
+//!
 //! The client finds out why. An event stream ends with
 //!
 //! ```text

@@ -6,7 +6,7 @@ use http_body::Body;
 
 use crate::authenticator::Authenticator;
 use crate::rejection::Rejection;
-use crate::response::{RequestFacts, render};
+use crate::response::{Alternatives, RequestFacts, render};
 
 /// Logs a refusal for the operator and renders it for the client.
 pub(super) fn refuse(
@@ -23,7 +23,11 @@ pub(super) fn refuse(
     } else {
         tracing::debug!(reason, %request_id, note, "request refused");
     }
-    render(rejection, auth.resource(), auth.basic_challenge(), facts)
+    let alternatives = Alternatives {
+        basic: auth.basic_challenge(),
+        dpop: auth.dpop_algorithms(),
+    };
+    render(rejection, auth.resource(), alternatives, facts)
 }
 
 /// The answer to a request whose body nobody reads.

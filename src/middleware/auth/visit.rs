@@ -21,6 +21,12 @@ use crate::wire::only_line;
 /// A proof of possession (RFC 9449 §4.1): part of the credential.
 const DPOP: HeaderName = HeaderName::from_static("dpop");
 
+/// What proxies say of a client's certificate (RFC 9440 §2).
+const CLIENT_CERTIFICATES: [HeaderName; 2] = [
+    HeaderName::from_static("client-cert"),
+    HeaderName::from_static("client-cert-chain"),
+];
+
 /// Which decisions a layer makes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stages {
@@ -82,7 +88,7 @@ impl Visit {
         if !self.stages.credential || self.auth.is_current(context, self.generation) {
             return None;
         }
-        Some(self.auth.begin(head, self.arrival))
+        Some(self.auth.begin_again(head, self.arrival))
     }
 
     /// The client went away before it had said what it asks for.
@@ -182,7 +188,8 @@ impl Visit {
         rejection: &Rejection,
         operation: Option<AuditOperation>,
     ) -> Response<Bytes> {
-        let facts = RequestFacts::of(head.method, head.headers);
+        let mut facts = RequestFacts::of(head.method, head.headers);
+        facts.dpop = self.auth.tries_dpop(head);
         self.record(head, Err(rejection), operation, &facts.request_id);
         refuse(rejection, &self.auth, &facts)
     }
@@ -269,7 +276,8 @@ impl Visit {
         context: Option<AuthContext>,
         operation: Option<AuditOperation>,
     ) -> After {
-        let mut marks = RequestMarks::of(request.method(), request.headers());
+        let mut marks = RequestMarks::of(request.method(), request.headers())
+            .with_dpop(self.auth.tries_dpop(head(request)));
         // Where only the operation is judged, an outer layer has recorded that the party is let in.
         if self.stages.credential && self.auth.audits() {
             let request_id = marks.fixed_id();
@@ -287,6 +295,11 @@ impl Visit {
     }
 
     fn take_credential(&self, headers: &mut HeaderMap) {
+        if self.auth.drops_client_cert(self.arrival) {
+            for name in CLIENT_CERTIFICATES {
+                headers.remove(name);
+            }
+        }
         for name in [
             Some(AUTHORIZATION),
             Some(DPOP),

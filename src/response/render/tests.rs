@@ -22,11 +22,24 @@ fn facts(grpc: bool) -> RequestFacts {
         request_id: "r1".to_owned(),
         grpc,
         head: false,
+        dpop: false,
+    }
+}
+
+fn with_basic(basic: &HeaderValue) -> Alternatives<'_> {
+    Alternatives {
+        basic: Some(basic),
+        dpop: None,
     }
 }
 
 fn rendered(rejection: impl Into<Rejection>) -> Response<Bytes> {
-    render(&rejection.into(), &resource(), None, &facts(false))
+    render(
+        &rejection.into(),
+        &resource(),
+        Alternatives::default(),
+        &facts(false),
+    )
 }
 
 fn body(response: &Response<Bytes>) -> Value {
@@ -120,7 +133,12 @@ fn bas_10_a_basic_line_follows_a_plain_bearer_line_and_no_other() {
     let basic = HeaderValue::from_static("Basic realm=\"x\", charset=\"UTF-8\"");
     for &reason in Reason::ALL {
         for grpc in [false, true] {
-            let response = render(&reason.into(), &resource(), Some(&basic), &facts(grpc));
+            let response = render(
+                &reason.into(),
+                &resource(),
+                with_basic(&basic),
+                &facts(grpc),
+            );
             let lines = response.headers().get_all(WWW_AUTHENTICATE).iter();
             let lines: Vec<_> = lines.map(|line| line.to_str().unwrap()).collect();
             let plain = reason.answer().challenge == ChallengeKind::Plain;
@@ -136,7 +154,7 @@ fn bas_10_a_basic_line_follows_a_plain_bearer_line_and_no_other() {
         }
     }
     let forbidden = Rejection::new(Reason::MethodDisabled).forbidding();
-    let response = render(&forbidden, &resource(), Some(&basic), &facts(false));
+    let response = render(&forbidden, &resource(), with_basic(&basic), &facts(false));
     assert!(!response.headers().contains_key(WWW_AUTHENTICATE));
 }
 
@@ -205,7 +223,12 @@ fn grpc_answers_are_trailers_only() {
         (Reason::DuplicateAuthorization.into(), "3", true),
         (Reason::Internal.into(), "13", false),
     ] {
-        let response = render(&rejection, &resource(), None, &facts(true));
+        let response = render(
+            &rejection,
+            &resource(),
+            Alternatives::default(),
+            &facts(true),
+        );
         let headers = response.headers();
         assert_eq!(response.status(), 200);
         assert_eq!(headers["content-type"], "application/grpc");
@@ -215,7 +238,12 @@ fn grpc_answers_are_trailers_only() {
         assert!(response.body().is_empty());
     }
     let rejection = Rejection::new(Reason::IssuerUnavailable);
-    let response = render(&rejection, &resource(), None, &facts(true));
+    let response = render(
+        &rejection,
+        &resource(),
+        Alternatives::default(),
+        &facts(true),
+    );
     assert_eq!(response.headers()["grpc-retry-pushback-ms"], "5000");
 }
 
@@ -243,7 +271,7 @@ proptest! {
     #[test]
     fn auth_06_any_message_renders(message in any::<String>(), grpc in any::<bool>()) {
         let rejection = Rejection::new(Reason::Expired).with_message(message.clone());
-        let response = render(&rejection, &resource(), None, &facts(grpc));
+        let response = render(&rejection, &resource(), Alternatives::default(), &facts(grpc));
         prop_assert!(response.headers().contains_key(WWW_AUTHENTICATE));
         if grpc {
             let encoded = response.headers()["grpc-message"].as_bytes();
@@ -266,8 +294,9 @@ fn prepared_answers_are_those_made_from_scratch() {
                 request_id: id.to_owned(),
                 grpc,
                 head,
+                dpop: false,
             };
-            let response = render(rejection, &resource, Some(&basic), &facts);
+            let response = render(rejection, &resource, with_basic(&basic), &facts);
             let (parts, body) = response.into_parts();
             (parts.status, parts.headers, body)
         };

@@ -25,6 +25,7 @@ use tower_mcp_auth::{
 
 use crate::streams_support::fed;
 use crate::support::{Answer, P, R, World, post};
+use crate::tokens_support::TokenWorld;
 
 /// A server that takes DPoP, and a client with a key.
 struct Bound {
@@ -889,4 +890,31 @@ async fn dpop_12_split_layers_answer_as_the_whole() {
             "{dpop}"
         );
     }
+}
+
+#[tokio::test]
+async fn dpop_13_api_tokens_are_not_concerned() {
+    let settings = |builder: AuthenticatorBuilder, _: &_| {
+        builder
+            .dpop(Dpop::new().required())
+            .basic_challenge("mcp.example.com")
+    };
+    let world = TokenWorld::with(settings).await;
+    world.robot().await.assert_let_in();
+    world.ada().await.assert_let_in();
+    let none = world.send(post()).await;
+    let schemes: Vec<_> = challenges(&none)
+        .iter()
+        .map(|line| line.split(' ').next().unwrap())
+        .collect();
+    assert_eq!(schemes, ["Bearer", "DPoP", "Basic"]);
+    // An API token is bound to nobody's key, also once it is remembered.
+    for key in [&world.acme_key, &world.acme_user] {
+        let answer = world.present(format!("DPoP {}", key.token.expose())).await;
+        assert_refused(&answer, "unrecognized_credential", "invalid_token");
+    }
+    let answer = world
+        .present(format!("Bearer {}", world.access_token().sign()))
+        .await;
+    assert_eq!(answer.code(), "dpop_required");
 }

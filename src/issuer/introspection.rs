@@ -26,8 +26,8 @@ const LONGEST: Duration = Duration::from_secs(30);
 ///
 /// # Which tokens
 ///
-/// A Bearer credential that is no API token of this server and has not the shape of a JWT. JWTs of
-/// the issuer are judged by its keys as before, and never shown to anybody. Where several issuers
+/// A Bearer credential that is no API token of this server and has not the shape of a JWT: two dots,
+/// or four. JWTs of the issuer are judged by its keys as before, and never shown to anybody. Where several issuers
 /// are asked, each must say which tokens are its own ([`token_prefix`](Self::token_prefix),
 /// [`recognises`](Self::recognises)): a token is shown to the one issuer that has it, and to nobody
 /// if two claim it.
@@ -46,8 +46,8 @@ const LONGEST: Duration = Duration::from_secs(30);
 /// A good answer serves for [`lifetime`](Self::lifetime) and never beyond the token's `exp`; that a
 /// token is not active, for 5 s. Requests with the same token share one call. What is in use is
 /// asked again ahead of time, so that no request waits for it. At most 64 calls are under way, 256
-/// more wait, and a call takes 2 s at most. After five failures in a row the endpoint is left alone
-/// for 1 to 25 s between attempts. Where nobody can say whether a token is good, the client gets
+/// more wait, and a call takes 2 s at most. After five failures of the endpoint in a row it is left
+/// alone for 1 to 25 s between attempts. Where nobody can say whether a token is good, the client gets
 /// 503 and keeps it. Tokens are found again by an HMAC-SHA-256 under a key of this process; none is
 /// kept, but for the time that a call or a response stream of it goes on.
 ///

@@ -852,6 +852,53 @@ async fn opq_09_a_profile_that_names_claims_otherwise_reads_the_standard_ones_fi
 }
 
 #[tokio::test(start_paused = true)]
+async fn opq_09_answers_as_hydra_and_keycloak_write_them() {
+    let world = world(asking());
+    let hydra = json!({
+        "active": true, "scope": "read:issues", "client_id": "c", "sub": "alice",
+        "exp": NOW + 300, "iat": NOW, "nbf": NOW, "aud": [R], "iss": I, "ext": null,
+        "obfuscated_subject": null, "username": null,
+        "token_type": "Bearer", "token_use": "access_token",
+    });
+    let answer = said(&world, hydra).await;
+    answer.assert_let_in();
+    assert_eq!(answer.json()["kind"], "User");
+
+    let world = custom(
+        |trusted| {
+            let trusted = trusted.profile(tower_mcp_auth::Profile::keycloak());
+            trusted.introspection(asking())
+        },
+        |builder| builder,
+    );
+    let keycloak = json!({
+        "exp": NOW + 300, "iat": NOW, "auth_time": NOW - 5, "jti": "onrtac:1", "iss": I,
+        "aud": [R, "account"], "sub": "f:1:alice", "typ": "Bearer", "azp": "c", "sid": "s",
+        "acr": "1", "allowed-origins": ["*"], "realm_access": {"roles": ["admin"]},
+        "scope": "read:issues", "email_verified": false, "preferred_username": "alice",
+        "client_id": "c", "username": "alice", "token_type": "Bearer", "active": true,
+    });
+    let answer = said(&world, keycloak).await;
+    answer.assert_let_in();
+    assert_eq!(answer.json()["roles"], json!(["admin"]));
+    assert_eq!(answer.json()["kind"], "User");
+}
+
+#[tokio::test(start_paused = true)]
+async fn r18_an_unreadable_answer_locks_nobody_else_out() {
+    let world = world(asking());
+    world
+        .issuer
+        .answer_introspection("application/json", r#"{"active":true,"active":true}"#);
+    for nth in 0..20 {
+        let answer = world.bearer(&format!("t{nth}")).await;
+        assert_outage(&answer, "issuer_unavailable");
+    }
+    world.issuer.reset_introspection();
+    world.bearer(&world.token().opaque()).await.assert_let_in();
+}
+
+#[tokio::test(start_paused = true)]
 async fn jwt_01_shape_alone_decides_who_judges() {
     let world = world(asking());
     let jwt = world.token().scope("read:issues").sign();

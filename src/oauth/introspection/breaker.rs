@@ -51,7 +51,7 @@ impl Breaker {
         self.failures == TOLERATED
     }
 
-    /// It did not like this one request, which says nothing about others.
+    /// It gave no usable answer to this one question, which says nothing about others.
     pub(super) fn decline(&mut self) {
         self.trying = false;
     }

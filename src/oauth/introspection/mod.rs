@@ -183,7 +183,7 @@ pub(crate) fn judge(
 enum Failure {
     /// The endpoint fails.
     Endpoint(FetchFailure),
-    /// It does not like this token.
+    /// This token has no answer; others may have.
     Token(BackendError),
 }
 
@@ -228,7 +228,7 @@ impl Asker {
         let endpoint = self.endpoint().await.map_err(Failure::Endpoint)?;
         let (signed, issuer) = (self.introspection.signed, &self.issuer.identifier);
         let form = self.identity.form(token, signed, issuer, self.clock.now());
-        let form = form.map_err(failed)?;
+        let form = form.map_err(Failure::Token)?;
         let limits = Limits {
             deadline: DEADLINE,
             body: 64 * 1024,
@@ -249,7 +249,8 @@ impl Asker {
                 _ => Failure::Endpoint(failure),
             }
         })?;
-        self.read(&document.body).await.map_err(failed)
+        // People can have a say in what is said about them: no more than their token is unreadable.
+        self.read(&document.body).await.map_err(Failure::Token)
     }
 
     async fn endpoint(&self) -> Result<Url, FetchFailure> {
@@ -276,14 +277,6 @@ impl Asker {
     fn breaker(&self) -> MutexGuard<'_, Breaker> {
         self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn failed(error: BackendError) -> Failure {
-    Failure::Endpoint(FetchFailure {
-        error,
-        status: None,
-        retry_after: None,
-    })
 }
 
 /// An attempt under way. One that is cut off has failed, by the deadline.

@@ -43,7 +43,7 @@
 //! `aliases` one of which is, or a complex subject whose `user` is: then the user as a whole, since
 //! access tokens do not say their session. Anything else is refused with `invalid_request`, so that it
 //! is noticed at the transmitter that nothing was ended. API tokens end only if they are the same
-//! principal's, by their [issuer](crate::api_token::ApiTokens::issuer).
+//! principal's, by their issuer.
 //!
 //! # Answers
 //!

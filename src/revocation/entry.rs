@@ -35,7 +35,7 @@ pub struct RevocationEntry {
     /// Up to when what was issued is dead, in seconds since the epoch.
     pub revoked_at: i64,
     /// From when on the entry means nothing any more, in seconds since the epoch: at most
-    /// [`KEPT`](super::KEPT) after `revoked_at`, and cut to that where it is applied.
+    /// [`KEPT`] after `revoked_at`, and cut to that where it is applied.
     pub expires_at: i64,
     /// Why, for people. Never a secret.
     pub reason: Option<String>,

@@ -21,6 +21,7 @@ mod revocation;
 mod revoked;
 mod rules;
 mod sender;
+mod status;
 mod tokens;
 mod trail;
 
@@ -30,16 +31,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use futures_util::FutureExt;
-use futures_util::future::{OptionFuture, join, join_all};
 use http::request::Parts;
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method};
 
 use crate::clock::Clock;
 use crate::context::{AuthContext, Operations};
-use crate::error::{BackendError, ConfigError, Problems};
+use crate::error::{ConfigError, Problems};
 #[cfg(feature = "events")]
 use crate::fetch::DynFetch;
 use crate::oauth::introspection::Introspector;
@@ -53,7 +52,6 @@ use crate::signal::Signal;
 
 use binding::Bindings;
 use decide::Kept;
-use follower::Follower;
 use need::{Waited, settle};
 use operations::known_scopes;
 use remembered::Memory;
@@ -219,82 +217,6 @@ impl Authenticator {
     #[must_use]
     pub fn resource(&self) -> &Resource {
         &self.0.resource
-    }
-
-    /// Whether keys of every issuer are at hand, and what other processes revoked, if they share a
-    /// log. Before that, tokens of the missing issuers, or everybody, are answered with 503 if they
-    /// cannot be fetched.
-    #[must_use]
-    pub fn is_ready(&self) -> bool {
-        let follower = self.0.shared.revocations.follower.as_ref();
-        follower.is_none_or(Follower::is_ready)
-            && self.0.trust.issuers().all(|issuer| issuer.keys.is_ready())
-    }
-
-    /// How this process stands to the log of revocations it shares with others; `None` without one.
-    #[must_use]
-    pub fn revocation_status(&self) -> Option<RevocationStatus> {
-        let follower = self.0.shared.revocations.follower.as_ref();
-        follower.map(Follower::status)
-    }
-
-    /// How many targets are revoked now, roughly, over all mounts: a gauge.
-    #[must_use]
-    pub fn revocations(&self) -> usize {
-        self.0.shared.revocations.len()
-    }
-
-    /// How many verified access tokens and API tokens are remembered now, over all mounts: a gauge.
-    #[must_use]
-    pub fn verified_tokens(&self) -> usize {
-        self.0.shared.memory.as_ref().map_or(0, Memory::len)
-    }
-
-    /// How each issuer stands, in the order of their identifiers: for health checks and gauges.
-    #[must_use]
-    pub fn issuer_status(&self) -> Vec<IssuerStatus> {
-        let mut all: Vec<_> = self
-            .0
-            .trust
-            .issuers()
-            .map(|issuer| issuer.keys.status())
-            .collect();
-        all.sort_by(|a, b| a.issuer.cmp(&b.issuer));
-        all
-    }
-
-    /// Fetches the keys of every issuer, and reads the shared log of revocations, for at most
-    /// `deadline`. Optional: without it the first request does. Needs a tokio runtime.
-    ///
-    /// Fetching goes on in the background after the deadline, so that a server started before its
-    /// issuer becomes ready without a request.
-    ///
-    /// # Errors
-    ///
-    /// Names the issuers whose keys, or the log, that were not there by the deadline. A server may start regardless.
-    pub async fn warm_up(&self, deadline: Duration) -> Result<(), BackendError> {
-        let follower = self.0.shared.revocations.follower.as_ref();
-        let keys = join_all(self.0.trust.issuers().map(|issuer| issuer.keys.warm_up()));
-        let log = OptionFuture::from(follower.map(Follower::warm_up));
-        // The outcome is read from the sources: some may have come before the deadline.
-        let _ = tokio::time::timeout(deadline, join(keys, log)).await;
-        let missing = self
-            .0
-            .trust
-            .issuers()
-            .filter(|issuer| !issuer.keys.is_ready());
-        let mut missing: Vec<&str> = missing.map(|issuer| &*issuer.name).collect();
-        if follower.is_some_and(|follower| !follower.is_ready()) {
-            missing.push("the revocation log");
-        }
-        if missing.is_empty() {
-            Ok(())
-        } else {
-            Err(BackendError::new(format!(
-                "nothing yet from {}",
-                missing.join(", ")
-            )))
-        }
     }
 
     /// Judges the credential of a request, without any HTTP around it: for servers that are not

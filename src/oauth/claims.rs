@@ -1,17 +1,14 @@
 //! What a token claims, judged against its issuer's rules and the time: pure, and before any
 //! signature is checked, because these refusals are a hundred times cheaper than a signature.
 
-use std::sync::{Arc, OnceLock};
-
 use super::confirmation::confirmation;
 use super::times::{is_expired, numeric_date};
+use super::unverified::Unverified;
 use super::{delegation, kinds};
 use crate::clock::UnixTime;
-use crate::confirmation::Confirmation;
 use crate::ident::{ClientId, OrganizationId, Subject, TenantId};
 use crate::issuer::Issuer;
 use crate::jose::json::{Json, Object};
-use crate::principal::{Actor, Facts, Principal, PrincipalKind};
 use crate::profile::{AudienceRule, ScopeClaim};
 use crate::rejection::{Reason, Rejection};
 use crate::resource::Resource;
@@ -40,28 +37,6 @@ pub(super) fn missing(claim: &str) -> Rejection {
 /// `iss` as one string (T9). The issuer is chosen by it before any key is looked at.
 pub(crate) fn issuer_of<'c>(claims: &'c Object<'_>) -> Result<&'c str, Rejection> {
     text(claims, "iss")?.ok_or_else(|| missing("iss"))
-}
-
-/// A token whose claims passed every rule; its signature has not been looked at.
-#[derive(Debug)]
-pub(crate) struct Unverified {
-    subject: Subject,
-    client: Option<ClientId>,
-    kind: PrincipalKind,
-    scopes: ScopeSet,
-    expires_at: UnixTime,
-    issued_at: Option<UnixTime>,
-    authenticated_at: Option<UnixTime>,
-    authentication_class: Option<Box<str>>,
-    authentication_methods: Box<[Box<str>]>,
-    actor: Option<Box<Actor>>,
-    token_id: Option<Box<str>>,
-    roles: Box<[Box<str>]>,
-    groups: Box<[Box<str>]>,
-    entitlements: Box<[Box<str>]>,
-    organization: Option<OrganizationId>,
-    tenant: Option<TenantId>,
-    confirmation: Option<Box<Confirmation>>,
 }
 
 /// The claims under judgement, with what they are judged by.
@@ -295,54 +270,5 @@ impl Judge<'_, '_> {
             Some(value) => new(value).map(Some).ok_or_else(|| malformed(path)),
             None => Ok(None),
         }
-    }
-}
-
-impl Unverified {
-    /// The evidence, once a key of the issuer verified the signature.
-    ///
-    /// The organization is judged only here: nobody learns what this server knows about
-    /// organizations without a good token.
-    pub(crate) fn verified(
-        self,
-        issuer: &Issuer,
-        name: Arc<str>,
-        key_id: Option<Arc<str>>,
-        payload: Vec<u8>,
-    ) -> Result<(Principal, OrganizationId), Rejection> {
-        // A claim must not pose as the organization of the issuers that name none (T19).
-        let named = self.organization.filter(|named| !named.is_implicit());
-        let organization = match (named, &issuer.organization_claim) {
-            (Some(organization), _) => organization,
-            (None, None) => OrganizationId::implicit(),
-            (None, Some(claim)) => {
-                return Err(Rejection::new(Reason::UnknownOrganization).with_note(claim.clone()));
-            }
-        };
-        let principal = Principal::new(Facts {
-            kind: self.kind,
-            issuer: name,
-            subject: self.subject,
-            client: self.client,
-            tenant: self.tenant,
-            scopes: self.scopes,
-            expires_at: self.expires_at,
-            issued_at: self.issued_at,
-            authenticated_at: self.authenticated_at,
-            authentication_class: self.authentication_class,
-            authentication_methods: self.authentication_methods,
-            actor: self.actor,
-            key_id,
-            token_id: self.token_id,
-            email: None,
-            created_by: None,
-            roles: self.roles,
-            groups: self.groups,
-            entitlements: self.entitlements,
-            confirmation: self.confirmation,
-            payload,
-            claims: OnceLock::new(),
-        });
-        Ok((principal, organization))
     }
 }

@@ -29,15 +29,16 @@ pub(super) fn check(
 /// The same of an answer about a token: issuers name other kinds in their own words, and answer
 /// about refresh tokens too (RFC 7662 §2.1).
 pub(super) fn check_answer(claims: &Object<'_>) -> Result<(), Rejection> {
-    // What a token is bound to must not be lost with `cnf` (RFC 9449 §6.2).
     let kind = match (claims.has("token_type"), text_of(claims, "token_type")) {
         (false, _) => "bearer".to_owned(),
         (true, kind) => kind.unwrap_or_default().to_ascii_lowercase(),
     };
-    if kind == "dpop" {
+    let keyed = matches!(claims.get("cnf"), Some(Json::Object(cnf)) if cnf.has("jkt"));
+    // What a token is bound to must not be lost with `cnf` (RFC 9449 §6.2).
+    if kind == "dpop" && !keyed {
         return Err(Rejection::new(Reason::SenderConstrained).with_note("token_type"));
     }
-    if !["bearer", "access_token"].contains(&kind.as_str()) {
+    if !["bearer", "access_token", "dpop"].contains(&kind.as_str()) {
         return wrong("token_type");
     }
     let used = text_of(claims, "token_use");

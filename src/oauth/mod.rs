@@ -11,4 +11,5 @@ mod kinds;
 #[cfg(feature = "events")]
 pub(crate) mod set;
 pub(crate) mod times;
+mod unverified;
 pub(crate) mod verdicts;

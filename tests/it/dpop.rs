@@ -563,7 +563,13 @@ async fn dpop_09_a_slow_body_needs_no_second_proof() {
             .unwrap();
         assert!(poll!(&mut answer).is_pending());
         bound.world.clock.advance(Duration::from_secs(400));
-        bound.world.auth.handle().revoke_issuer(revoked).await.unwrap();
+        bound
+            .world
+            .auth
+            .handle()
+            .revoke_issuer(revoked)
+            .await
+            .unwrap();
         feed.send(Frame::data(CALL[30..].to_owned().into()))
             .unwrap();
         drop(feed);

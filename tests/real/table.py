@@ -72,6 +72,7 @@ def markdown(report, protocols):
         "",
         f"Each with protocols 2025-11-25 and 2026-07-28 (`sdk`: 2025-11-25), at npm `oidc-provider` {versions['oidc-provider']}.",
         f"The official conformance suite {versions['conformance']} sees no difference between a server alone and behind the layer.",
+        "In headless Chromium a person allows and denies on the quickstart's consent page.",
     ]
     return "\n".join(lines)
 

@@ -219,6 +219,6 @@ await main({
       const who = await host.call('whoami');
       assert.deepEqual([who.user, who.method, host.logins], ['alice', 'oauth2', 1]);
     });
-    throw new ClientLimit('starts the login, but sends the header of --header to the token endpoint, too, which refuses it; without that flag it logs in');
+    throw new ClientLimit('starts the login, but sends the header of `--header` to the token endpoint, too, which refuses it; without that flag it logs in');
   },
 });

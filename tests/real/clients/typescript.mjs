@@ -55,7 +55,7 @@ class App {
       fetch: this.fetch,
     });
     const options = two && given.protocol === '2026-07-28'
-      ? { versionNegotiation: { mode: { pin: '2026-07-28' } } } : {};
+      ? { versionNegotiation: { mode: 'auto' } } : {};
     this.client = new Client({ name: 'real', version: '1' }, options);
     await this.client.connect(this.transport);
   }

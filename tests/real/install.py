@@ -80,6 +80,15 @@ def pip(sources, folder):
     return python
 
 
+def chromium():
+    """The browser of the system. None is downloaded."""
+    for name in ["chromium", "chromium-browser", "google-chrome"]:
+        found = shutil.which(name)
+        if found:
+            return found
+    raise Missing("chromium is not here (Debian: apt-get install chromium)")
+
+
 def cargo(root, *examples):
     """Builds examples of this crate; the folder they are in."""
     names = [part for name in examples for part in ("--example", name)]

@@ -13,22 +13,23 @@ import urllib.request
 
 import conformance
 import install
+import table
 from browser import Service
 from processes import Processes, run
 
 SOURCES = pathlib.Path(__file__).resolve().parent
 ROOT = SOURCES.parent.parent
 HERE = ROOT / "target" / "real"
+RESULTS = HERE / "results.json"
+README = ROOT / "README.md"
 SECONDS = 60  # for one cell
 
-FLOWS = [
-    "login", "client_document", "step_up", "step_up_strict", "step_up_with_refresh_token", "all_scopes_at_once", "refresh", "login_again", "api_token", "api_key", "stream",
-    "switched_off",
-]
+FLOWS = list(table.FLOWS)
 ISSUER_FLOWS = [
     "algorithms", "client_credentials", "client_document", "key_rotation", "id_token", "opaque", "dpop", "mtls",
     "early_refusal",
 ]
+BROWSER_FLOWS = ["consent_allow", "consent_deny", "origins"]
 
 
 class Client:
@@ -39,14 +40,14 @@ class Client:
         self.flows = FLOWS if flows is None else flows
 
 
-def javascript(name, script, package, flows=None, **given):
+def javascript(name, script, package, flows=None, needs=(), **given):
     def command(parts, flow):
         return [parts["node"], parts["scripts"] / script, flow]
 
     def version():
         return install.npm_version(HERE / "npm", package)
 
-    return Client(name, command, version, ["node"], flows, package=package, **given)
+    return Client(name, command, version, ["node", *needs], flows, package=package, **given)
 
 
 def python(name, script, package, **given):
@@ -74,6 +75,7 @@ CLIENTS = [
     rust("rmcp-legacy", "real_rmcp", "rmcp", protocol="2025-11-25"),
     rust("rmcp", "real_rmcp", "rmcp", protocol="2026-07-28"),
     javascript("issuer", "issuer.mjs", "oidc-provider", flows=ISSUER_FLOWS),
+    javascript("browser", "chromium.mjs", "puppeteer-core", flows=BROWSER_FLOWS, needs=["chromium"]),
 ]
 
 
@@ -84,8 +86,9 @@ def arguments():
     parser = argparse.ArgumentParser(prog="scripts/real", description="Real clients against this crate.")
     names = [*(client.name for client in CLIENTS), CONFORMANCE]
     parser.add_argument("--only", action="append", metavar="CLIENT", help=f"one of: {', '.join(names)}; a prefix will do")
-    parser.add_argument("--flow", action="append", choices=sorted({*FLOWS, *ISSUER_FLOWS}), help="only this flow")
-    parser.add_argument("--table", action="store_true", help="the last results as a Markdown table; runs nothing")
+    parser.add_argument("--flow", action="append", choices=sorted({*FLOWS, *ISSUER_FLOWS, *BROWSER_FLOWS}), help="only this flow")
+    parser.add_argument("--table", action="store_true", help="the last full run as a Markdown table; runs nothing")
+    parser.add_argument("--write-readme", action="store_true", help="the same into the README; runs nothing")
     parser.add_argument("--verbose", action="store_true", help="what a failed cell printed, whole")
     chosen = parser.parse_args()
     for only in chosen.only or []:
@@ -96,7 +99,7 @@ def arguments():
 
 def prepare(clients):
     """Installs what these clients need; the parts there are, and what is left out for which reason."""
-    parts, left_out = {"examples": install.cargo(ROOT, "real_server", "real_rmcp")}, {}
+    parts, left_out = {"examples": install.cargo(ROOT, "real_server", "real_rmcp", "quickstart")}, {}
     try:
         parts["node"] = install.npm(SOURCES, HERE / "npm")
         # Copied, because Node looks for packages above the real place of a script.
@@ -114,6 +117,11 @@ def prepare(clients):
             parts["python"] = install.pip(SOURCES, HERE / "python")
         except install.Missing as missing:
             left_out["the Python client"] = str(missing)
+    if any("chromium" in client.needs for client in clients):
+        try:
+            parts["chromium"] = install.chromium()
+        except install.Missing as missing:
+            left_out["the browser"] = str(missing)
     return parts, left_out
 
 
@@ -163,6 +171,8 @@ def start(processes, parts):
     given["mcp_everything"] = processes.server("server-everything", [*server, "--everything"])["mcp"]
     service = Service()
     given["browser"] = service.url
+    given["quickstart"] = str(parts["examples"] / "quickstart")
+    given["chromium"], given["screenshot"] = parts.get("chromium"), str(HERE / "consent.png")
     return given
 
 
@@ -180,7 +190,7 @@ def transparency(processes, parts, given):
 
 def show(result):
     mark = "ok" if result["ok"] else "client" if result.get("limit") else "FAILED"
-    text = result.get("limit") or result.get("error") or result.get("note") or ""
+    text = result.get("limit") or result.get("error") or result.get("but") or result.get("note") or ""
     print(f"{result['client']:22} {result['flow']:26} {result['seconds']:5} s  {mark:6}  {str(text)[:400]}", flush=True)
 
 
@@ -193,38 +203,33 @@ def versions(parts, clients):
     return {**found, **{client.name: client.version() for client in clients}}
 
 
-def table():
-    """The last results: flows down, clients across; what a client cannot do, and notes, below."""
-    report = json.loads((HERE / "results.json").read_text())
-    cells = {(cell["client"], cell["flow"]): cell for cell in report["cells"]}
-    clients = [client for client in CLIENTS if client.flows is FLOWS and any(name == client.name for name, _ in cells)]
-    reasons = []
+def shown():
+    """The table of the last full run."""
+    return table.markdown(table.load(RESULTS), {client.name: client.given.get("protocol") for client in CLIENTS})
 
-    def mark(client, flow):
-        cell = cells.get((client.name, flow))
-        if cell is None:
-            return ""
-        if cell["ok"]:
-            return "yes"
-        reason = cell.get("limit") or "failed"
-        if reason not in reasons:
-            reasons.append(reason)
-        return f"no ({reasons.index(reason) + 1})"
 
-    print("| flow | " + " | ".join(f"{client.name} {report['versions'][client.name]}" for client in clients) + " |")
-    print("| --- |" + " --- |" * len(clients))
-    for flow in FLOWS:
-        print(f"| `{flow}` | " + " | ".join(mark(client, flow) for client in clients) + " |")
-    print()
-    for number, reason in enumerate(reasons, 1):
-        print(f"{number}. {reason}")
-    return 0
+def readme_differs():
+    """Why the README's table is not what was just seen; nothing if it is."""
+    try:
+        difference = table.difference(README, shown())
+    except table.Incomplete as incomplete:
+        return str(incomplete)
+    if difference:
+        return f"{difference}\nRun `scripts/real --write-readme`, and look at what changed."
+    return None
 
 
 def main():
     chosen = arguments()
-    if chosen.table:
-        return table()
+    if chosen.table or chosen.write_readme:
+        try:
+            if chosen.write_readme:
+                table.write(README, shown())
+            else:
+                print(shown())
+        except table.Incomplete as incomplete:
+            sys.exit(f"scripts/real: {incomplete}")
+        return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything below ends, too
     clients = [c for c in CLIENTS if not chosen.only or any(c.name.startswith(only) for only in chosen.only)]
     (HERE / "logs").mkdir(parents=True, exist_ok=True)
@@ -244,7 +249,10 @@ def main():
                 results.append(transparency(processes, parts, given))
                 show(results[-1])
     report = {"versions": versions(parts, clients) if results else {}, "left_out": left_out, "cells": results}
-    (HERE / "results.json").write_text(json.dumps(report, indent=1) + "\n")
+    full = not chosen.only and not chosen.flow
+    # What was seen of everything stays when a part is run again.
+    path = RESULTS if full else HERE / "results-partial.json"
+    path.write_text(json.dumps(report, indent=1) + "\n")
     if not results and not left_out:
         sys.exit("scripts/real: no client has that flow")
     failed = [result for result in results if not result["ok"] and not result.get("limit")]
@@ -253,8 +261,12 @@ def main():
         print(f"\n{result['client']} {result['flow']}:\n{error}", file=sys.stderr)
     for part, reason in left_out.items():
         print(f"scripts/real: left out: {part} ({reason})", file=sys.stderr)
-    print(f"{len(results)} cells, {len(failed)} failed; see target/real/results.json and target/real/logs")
-    return 1 if failed or (left_out and os.environ.get("REAL_REQUIRE_ALL") == "1") else 0
+    print(f"{len(results)} cells, {len(failed)} failed; see {path.relative_to(ROOT)} and target/real/logs")
+    outdated = readme_differs() if full and not failed and not left_out else None
+    if outdated:
+        print(f"scripts/real: the table in README.md is not what was just seen:\n{outdated}", file=sys.stderr)
+    required = left_out and os.environ.get("REAL_REQUIRE_ALL") == "1"
+    return 1 if failed or outdated or required else 0
 
 
 if __name__ == "__main__":

@@ -32,13 +32,14 @@ export const bearer = () => `Bearer ${given.tokens.service}`;
 /** Thrown for what a client cannot do, with what was seen of it. */
 export class ClientLimit extends Error {}
 
-/** Runs the flow that was asked for and says how it went. */
+/** Runs the flow that was asked for and says how it went: a note, or `{ but }`, which users must know. */
 export async function main(flows) {
   const flow = process.argv[2];
   let result;
   try {
     if (!flows[flow]) throw new Error(`there is no flow ${flow}`);
-    result = { ok: true, note: await flows[flow]() };
+    const said = await flows[flow]();
+    result = { ok: true, ...typeof said === 'string' ? { note: said } : said };
   } catch (error) {
     if (error instanceof ClientLimit) result = { ok: false, limit: error.message };
     else result = { ok: false, error: `${error?.stack ?? error}${error?.cause ? `\ncause: ${error.cause}` : ''}` };

@@ -18,6 +18,12 @@ pub(crate) struct Options {
     pub(crate) issuer: String,
     /// The first challenge names the scopes of all tools.
     pub(crate) everything: bool,
+    /// The issuer is asked about opaque tokens.
+    pub(crate) introspect: bool,
+    /// Tokens bound to a key are taken with their proof.
+    pub(crate) dpop: bool,
+    /// Tokens bound to a certificate are taken where 127.0.0.1, as a TLS terminator, shows it.
+    pub(crate) client_cert: bool,
     pub(crate) layering: Layering,
     /// Somebody else's server, instead of the tools here.
     pub(crate) upstream: Option<String>,
@@ -32,6 +38,9 @@ impl Options {
             host: "127.0.0.1".into(),
             issuer: String::new(),
             everything: false,
+            introspect: false,
+            dpop: false,
+            client_cert: false,
             layering: Layering::Auth,
             upstream: None,
         };
@@ -48,6 +57,9 @@ impl Options {
                 "--host" => options.host = value()?,
                 "--issuer" => options.issuer = value()?,
                 "--everything" => options.everything = true,
+                "--introspect" => options.introspect = true,
+                "--dpop" => options.dpop = true,
+                "--client-cert" => options.client_cert = true,
                 "--upstream" => options.upstream = Some(value()?),
                 "--signed" => options.layering = Layering::Signed,
                 "--no-auth" => options.layering = Layering::None,

@@ -32,7 +32,7 @@ use tower_mcp_auth::{
 };
 
 use admin::{Admin, Log};
-use options::{Layering, Options};
+use options::{Checks, Layering, Options};
 use tools::Tools;
 
 mod admin;
@@ -150,7 +150,7 @@ async fn protect(options: &Options, url: &str) -> Result<Protected, Failure> {
         let peer = extensions.get::<ConnectInfo<SocketAddr>>()?;
         Some(peer.0.ip())
     });
-    let auth = bound(builder, options)?.build()?;
+    let auth = bound(builder, &options.checks)?.build()?;
     auth.warm_up(Duration::from_secs(10)).await?;
     Ok(Protected {
         auth,
@@ -169,7 +169,7 @@ fn issuer(options: &Options) -> Issuer {
             SigningAlgorithm::Es256,
             SigningAlgorithm::EdDsa,
         ]);
-    if !options.introspect {
+    if !options.checks.introspect {
         return issuer;
     }
     issuer.introspection(
@@ -182,12 +182,12 @@ fn issuer(options: &Options) -> Issuer {
 /// What is taken of tokens that are bound to their sender.
 fn bound(
     mut builder: AuthenticatorBuilder,
-    options: &Options,
+    checks: &Checks,
 ) -> Result<AuthenticatorBuilder, Failure> {
-    if options.dpop {
+    if checks.dpop {
         builder = builder.dpop(Dpop::new());
     }
-    if options.client_cert {
+    if checks.client_cert {
         // All of 127.0.0.0/8 is this machine: the other addresses are whoever is no proxy.
         builder = builder
             .client_certificates(ClientCertificates::from_connection().or_from_proxy())

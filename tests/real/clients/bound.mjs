@@ -132,18 +132,20 @@ export const bound = {
     await fails('bad_signature', `Bearer ${head}.${claims}.${'A'.repeat(342)}`);
     assert.deepEqual((await control()).events.filter(({ kind }) => kind === 'introspection'), []);
 
-    await passes(`Bearer ${token}`);
-    await post(metadata.revocation_endpoint, { token }, OWN_PASSWORD);
+    await control({ format: 'opaque' });
+    const gone = await opaque();
+    await passes(`Bearer ${gone}`); // so the answer about it is as young as can be
+    await post(metadata.revocation_endpoint, { token: gone }, OWN_PASSWORD);
     const revoked = performance.now();
     for (let ended = false; !ended;) {
       const asked = performance.now() - revoked;
-      const { status, text } = await call(`Bearer ${token}`);
+      const { status, text } = await call(`Bearer ${gone}`);
       ended = status === 401;
       assert.ok(ended || (status === 200 && asked < LIFETIME + 500), `${status} ${asked} ms after its revocation: ${text}`);
-      if (ended) assert.match(text, /expired, revoked or unknown/);
-      else await pause(100);
+      if (!ended) await pause(100);
     }
-    await fails('inactive_token', `Bearer ${token}`);
+    await fails('inactive_token', `Bearer ${gone}`);
+    await passes(`Bearer ${token}`); // of the same client
     return 'revoked ones are refused within the lifetime of an answer; so is a refresh token; no JWT is shown';
   },
 
@@ -251,7 +253,8 @@ export const bound = {
     const headers = { authorization: bearer, ...shown(own) };
     assert.equal(await statusFrom('127.0.0.2', headers), 401);
     assert.equal((await log()).at(-1).reason, 'client_certificate_mismatch');
-    assert.notEqual(await statusFrom('127.0.0.1', headers), 401);
+    await statusFrom('127.0.0.1', headers);
+    assert.equal((await log()).at(-1).reason, null); // whatever the tools make of it
     // A certificate does not make another's token better, nor a plain one worse.
     const plain = await tokenOf();
     await passes(`Bearer ${plain}`);

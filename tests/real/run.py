@@ -27,7 +27,7 @@ SECONDS = 60  # for one cell
 FLOWS = list(table.FLOWS)
 ISSUER_FLOWS = [
     "algorithms", "client_credentials", "client_document", "key_rotation", "id_token", "opaque", "dpop", "mtls",
-    "early_refusal",
+    "introspection", "introspection_outage", "dpop_proof", "client_certificate", "opaque_and_bound", "early_refusal",
 ]
 BROWSER_FLOWS = ["consent_allow", "consent_deny", "origins"]
 
@@ -132,7 +132,7 @@ def post(url, body=b""):
 
 USUAL = {
     "alg": "RS256", "format": "jwt", "seconds": 3600, "registeredScope": "kept", "registration": True,
-    "refreshTokens": "offline_access",
+    "refreshTokens": "offline_access", "introspection": "up", "refreshSeconds": 14 * 24 * 3600,
 }
 
 
@@ -162,12 +162,14 @@ def cell(client, flow, parts, given):
 
 
 def start(processes, parts):
-    """The authorization server, and two servers of ours; where they are."""
+    """The authorization server, and three servers of ours; where they are."""
     issuer = processes.server("issuer", [parts["node"], parts["scripts"] / "issuer" / "server.mjs"])
     given = {"issuer": issuer["issuer"], "control": issuer["control"]}
     server = [parts["examples"] / "real_server", "--issuer", issuer["issuer"]]
     ready = processes.server("server", server)
     given.update({name: ready[name] for name in ["mcp", "admin", "tokens"]})
+    checking = processes.server("server-checking", [*server, "--introspect", "--dpop", "--client-cert"])
+    given.update(mcp_checking=checking["mcp"], admin_checking=checking["admin"])
     given["mcp_everything"] = processes.server("server-everything", [*server, "--everything"])["mcp"]
     service = Service()
     given["browser"] = service.url

@@ -19,6 +19,8 @@ const wish = {
   seconds: 3600, // how long an access token lives
   registeredScope: 'kept', // 'dropped': a client may ask for more than it registered with
   registration: true, // dynamic registration
+  refreshSeconds: 14 * 24 * 3600, // how long a refresh token lives
+  introspection: 'up', // 'failing' (500), 'cut' (closes the connection), 'silent'
   refreshTokens: 'offline_access', // 'always': whoever may have one gets one, also without that scope; 'never'
 };
 const events = []; // what happened, for reasons and counts
@@ -107,6 +109,7 @@ function configuration() {
       && wish.refreshTokens !== 'never'
       && (wish.refreshTokens === 'always' || source.scopes.has('offline_access')),
     expiresWithSession: () => false,
+    ttl: { RefreshToken: () => wish.refreshSeconds },
     pkce: { required: () => true },
     interactions: { url: (_ctx, interaction) => `/interaction/${interaction.uid}` },
     features: {
@@ -219,6 +222,12 @@ function start(issuer) {
 
 let current;
 const server = createServer((request, response) => {
+  if (request.url.startsWith('/token/introspection')) {
+    note('introspection', { now: wish.introspection });
+    if (wish.introspection === 'silent') return;
+    if (wish.introspection === 'cut') return void request.socket.destroy();
+    if (wish.introspection === 'failing') return void response.writeHead(500).end();
+  }
   if (!request.url.startsWith('/interaction/')) {
     current.handle(request, response);
     return;

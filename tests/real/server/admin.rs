@@ -13,9 +13,9 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tower_mcp_auth::Authenticator;
 use tower_mcp_auth::ident::OrganizationId;
 use tower_mcp_auth::policy::{MemoryPolicyStore, PolicyStore};
+use tower_mcp_auth::{Authenticator, Rejection};
 
 /// One line for every request.
 #[derive(Clone, Default)]
@@ -46,6 +46,8 @@ pub(crate) async fn record(State(log): State<Log>, request: Request, next: Next)
     let response = next.run(request).await;
     let challenges = response.headers().get_all(WWW_AUTHENTICATE).iter();
     let challenges: Vec<String> = challenges.map(text).collect();
+    // Clients are told less than the operator.
+    let rejection = response.extensions().get::<Rejection>();
     log.push(json!({
         "method": method.as_str(),
         "path": path,
@@ -53,6 +55,7 @@ pub(crate) async fn record(State(log): State<Log>, request: Request, next: Next)
         "version": version,
         "status": response.status().as_u16(),
         "challenges": challenges,
+        "reason": rejection.map(|rejection| rejection.reason().code()),
     }));
     response
 }

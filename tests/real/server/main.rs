@@ -20,17 +20,19 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tower_mcp_auth::api_token::{ApiTokens, MemoryStore, NewToken, Peppers};
-use tower_mcp_auth::authenticator::ChallengeScopes;
+use tower_mcp_auth::authenticator::{AuthenticatorBuilder, ChallengeScopes};
+use tower_mcp_auth::dpop::Dpop;
 use tower_mcp_auth::ident::OrganizationId;
-use tower_mcp_auth::policy::MemoryPolicyStore;
+use tower_mcp_auth::mtls::ClientCertificates;
+use tower_mcp_auth::policy::{MemoryPolicyStore, TrustedProxies};
 use tower_mcp_auth::tool::{ToolRule, ToolRules};
 use tower_mcp_auth::{
-    Authenticator, Issuer, McpAuthLayer, OrganizationPolicy, ProtectedResource, SigningAlgorithm,
-    cors,
+    Authenticator, Introspection, Issuer, McpAuthLayer, OrganizationPolicy, ProtectedResource,
+    SigningAlgorithm, cors,
 };
 
 use admin::{Admin, Log};
-use options::{Layering, Options};
+use options::{Checks, Layering, Options};
 use tools::Tools;
 
 mod admin;
@@ -128,19 +130,9 @@ async fn protect(options: &Options, url: &str) -> Result<Protected, Failure> {
     let policies = policies()?;
     let tokens = ApiTokens::new(MemoryStore::new(), Peppers::generate()?);
     let tokens = tokens.authority(&options.issuer);
-    let auth = Authenticator::builder(
+    let builder = Authenticator::builder(
         ProtectedResource::new(url)
-            .issuer(
-                Issuer::new(&options.issuer)
-                    .organization_claim("org_id")
-                    .leeway(Duration::ZERO) // so that nobody waits longer than a token lives
-                    .algorithms([
-                        SigningAlgorithm::Rs256,
-                        SigningAlgorithm::Ps256,
-                        SigningAlgorithm::Es256,
-                        SigningAlgorithm::EdDsa,
-                    ]),
-            )
+            .issuer(issuer(options))
             .baseline_scopes(["read:issues"])
             .allow_origin(url.trim_end_matches("/mcp"))
             .name("Real"),
@@ -157,14 +149,51 @@ async fn protect(options: &Options, url: &str) -> Result<Protected, Failure> {
     .peer_address(|extensions| {
         let peer = extensions.get::<ConnectInfo<SocketAddr>>()?;
         Some(peer.0.ip())
-    })
-    .build()?;
+    });
+    let auth = bound(builder, &options.checks)?.build()?;
     auth.warm_up(Duration::from_secs(10)).await?;
     Ok(Protected {
         auth,
         policies,
         tokens: issue(&tokens).await?,
     })
+}
+
+fn issuer(options: &Options) -> Issuer {
+    let issuer = Issuer::new(&options.issuer)
+        .organization_claim("org_id")
+        .leeway(Duration::ZERO) // so that nobody waits longer than a token lives
+        .algorithms([
+            SigningAlgorithm::Rs256,
+            SigningAlgorithm::Ps256,
+            SigningAlgorithm::Es256,
+            SigningAlgorithm::EdDsa,
+        ]);
+    if !options.checks.introspect {
+        return issuer;
+    }
+    issuer.introspection(
+        Introspection::new()
+            .client_secret_basic("resource-server", "resource-secret")
+            .lifetime(Duration::from_secs(1)), // so that nobody waits long for a revocation
+    )
+}
+
+/// What is taken of tokens that are bound to their sender.
+fn bound(
+    mut builder: AuthenticatorBuilder,
+    checks: &Checks,
+) -> Result<AuthenticatorBuilder, Failure> {
+    if checks.dpop {
+        builder = builder.dpop(Dpop::new());
+    }
+    if checks.client_cert {
+        // All of 127.0.0.0/8 is this machine: the other addresses are whoever is no proxy.
+        builder = builder
+            .client_certificates(ClientCertificates::from_connection().or_from_proxy())
+            .trusted_proxies(TrustedProxies::new(["127.0.0.1/32"])?);
+    }
+    Ok(builder)
 }
 
 fn rules(options: &Options) -> ToolRules {

@@ -11,6 +11,17 @@ pub(crate) enum Layering {
     Signed,
 }
 
+/// What is checked of access tokens beyond their signature.
+#[derive(Default)]
+pub(crate) struct Checks {
+    /// The issuer is asked about opaque ones.
+    pub(crate) introspect: bool,
+    /// Those bound to a key are taken with their proof.
+    pub(crate) dpop: bool,
+    /// Those bound to a certificate are taken where 127.0.0.1, as a TLS terminator, shows it.
+    pub(crate) client_cert: bool,
+}
+
 pub(crate) struct Options {
     pub(crate) port: u16,
     /// How clients spell this machine.
@@ -18,6 +29,7 @@ pub(crate) struct Options {
     pub(crate) issuer: String,
     /// The first challenge names the scopes of all tools.
     pub(crate) everything: bool,
+    pub(crate) checks: Checks,
     pub(crate) layering: Layering,
     /// Somebody else's server, instead of the tools here.
     pub(crate) upstream: Option<String>,
@@ -32,6 +44,7 @@ impl Options {
             host: "127.0.0.1".into(),
             issuer: String::new(),
             everything: false,
+            checks: Checks::default(),
             layering: Layering::Auth,
             upstream: None,
         };
@@ -48,6 +61,9 @@ impl Options {
                 "--host" => options.host = value()?,
                 "--issuer" => options.issuer = value()?,
                 "--everything" => options.everything = true,
+                "--introspect" => options.checks.introspect = true,
+                "--dpop" => options.checks.dpop = true,
+                "--client-cert" => options.checks.client_cert = true,
                 "--upstream" => options.upstream = Some(value()?),
                 "--signed" => options.layering = Layering::Signed,
                 "--no-auth" => options.layering = Layering::None,

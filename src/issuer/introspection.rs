@@ -174,7 +174,8 @@ impl Introspection {
         self
     }
 
-    /// Takes answers without `aud` (absent, `null` or `[]`).
+    /// Takes answers without `aud` (absent, `null` or `[]`), if they say what kind of token it is
+    /// (`token_type` or `token_use`): issuers answer about refresh tokens too.
     ///
     /// An attacker gains: if the endpoint answers for tokens of other resources too, whoever runs
     /// one of those can use the tokens it is sent here. Say this only of an endpoint that calls

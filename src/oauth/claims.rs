@@ -75,7 +75,7 @@ pub(crate) fn judge(
     };
     match answered {
         None => kinds::check(claims, issuer.profile.marker)?,
-        Some(_) => kinds::check_answer(claims)?,
+        Some(answered) => kinds::check_answer(claims, answered.only_for_us)?,
     }
     let (expires_at, issued_at) = judge.times()?;
     let client = judge.client()?;

@@ -28,7 +28,18 @@ pub(super) fn check(
 
 /// The same of an answer about a token: issuers name other kinds in their own words, and answer
 /// about refresh tokens too (RFC 7662 §2.1).
-pub(super) fn check_answer(claims: &Object<'_>) -> Result<(), Rejection> {
+///
+/// `unaddressed` says that an answer need not say for whom the token is. Then it has to say what it is.
+pub(super) fn check_answer(claims: &Object<'_>, unaddressed: bool) -> Result<(), Rejection> {
+    let addressed = match claims.get("aud") {
+        None => false,
+        Some(Json::Array(names)) => !names.is_empty(),
+        Some(_) => true,
+    };
+    let kinds = ["token_type", "token_use"];
+    if unaddressed && !addressed && !kinds.iter().any(|kind| claims.has(kind)) {
+        return wrong("no aud, token_type or token_use");
+    }
     let kind = match (claims.has("token_type"), text_of(claims, "token_type")) {
         (false, _) => "bearer".to_owned(),
         (true, kind) => kind.unwrap_or_default().to_ascii_lowercase(),

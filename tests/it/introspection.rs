@@ -303,6 +303,16 @@ async fn opq_03_an_endpoint_of_this_resource_alone_need_not_say_so() {
     }
     let other = said(&world, with("aud", json!("https://other.example"))).await;
     other.assert_invalid_token("wrong_audience");
+    // So do issuers answer about refresh tokens.
+    for aud in [None, Some(json!([]))] {
+        let mut answer = without("token_type");
+        answer.as_object_mut().unwrap().remove("aud");
+        if let Some(aud) = aud {
+            answer["aud"] = aud;
+        }
+        let answer = said(&world, answer).await;
+        answer.assert_invalid_token("wrong_token_type");
+    }
 }
 
 #[tokio::test(start_paused = true)]

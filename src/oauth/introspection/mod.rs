@@ -241,6 +241,8 @@ impl Asker {
                     && !matches!(status.as_u16(), 401 | 403 | 404 | 405 | 408 | 410 | 429)
             };
             match failure.status {
+                // Too long: the endpoint does answer.
+                Some(StatusCode::OK) => Failure::Token(failure.error),
                 Some(status) if about_the_token(status) => Failure::Token(failure.error),
                 Some(StatusCode::NOT_FOUND | StatusCode::GONE) => {
                     self.keys.doubt_metadata();

@@ -10,11 +10,11 @@ use url::Url;
 /// it. Only its path may say more, where it lies below the resource's own. Query and fragment are
 /// ignored (RFC 9449 §4.3).
 pub(super) fn is_for(htu: &str, identifier: &str, base: &str, path: &str) -> bool {
-    let below = is_below(base, path);
-    // Nobody knows whether it is still below once somebody has resolved its dots.
-    if below && !is_resolved(path) {
+    // Nobody knows where it leads once somebody has resolved its dots.
+    if !is_resolved(path) {
         return false;
     }
+    let below = is_below(&normal(base), &normal(path));
     if !below && htu == identifier {
         return true;
     }

@@ -124,6 +124,10 @@ mod bound {
             ("/mcp/.%2E/admin", "https://mcp.example.com/admin"),
             ("/mcp/x/./y", "https://mcp.example.com/mcp/x/y"),
             ("/mcp/x/%2E", "https://mcp.example.com/mcp/x/"),
+            // Nor is the resource's own URL that of what lies below it in another spelling.
+            ("/%6dcp/admin", R),
+            ("/x/../mcp/admin", R),
+            ("/mcp%2e/../mcp/admin", R),
         ] {
             let proof = key.proof("POST", url, &token).at(world.clock.now());
             let request = post()

@@ -20,11 +20,18 @@ use crate::tokens_support::assert_outage;
 
 /// A server that asks its issuer about opaque tokens.
 fn asking(configure: impl FnOnce(AuthenticatorBuilder) -> AuthenticatorBuilder) -> World {
+    asking_for(|introspection| introspection, configure)
+}
+
+fn asking_for(
+    answers: impl FnOnce(Introspection) -> Introspection,
+    configure: impl FnOnce(AuthenticatorBuilder) -> AuthenticatorBuilder,
+) -> World {
     let clock = ManualClock::at(NOW);
     let issuer = TestIssuer::builder().url(I).clock(clock.clone());
     let issuer = issuer.client("mcp", "secret").in_process();
     let introspection = Introspection::new().client_secret_basic("mcp", "secret");
-    let trusted = Issuer::new(I).introspection(introspection);
+    let trusted = Issuer::new(I).introspection(answers(introspection));
     let builder = Authenticator::builder(described(trusted))
         .clock(clock.clone())
         .fetch(issuer.fetch());
@@ -85,6 +92,22 @@ async fn r18_an_answer_without_end_locks_nobody_else_out() {
     }
     world.issuer.reset_introspection();
     world.bearer(&world.token().opaque()).await.assert_let_in();
+}
+
+#[tokio::test(start_paused = true)]
+async fn revoke_10_a_stolen_key_signs_no_answers_either() {
+    let world = asking_for(Introspection::signed_responses, |builder| builder);
+    let jwt = world.token().sign();
+    let request = post().header("authorization", format!("Bearer {jwt}"));
+    let (parts, ()) = request.body(()).unwrap().into_parts();
+    let seen = world.auth.authenticate(&parts).await.unwrap();
+    let key_id = seen.principal().key_id().unwrap().to_owned();
+    let known = world.token().opaque();
+    world.bearer(&known).await.assert_let_in();
+    world.auth.handle().revoke_key(I, &key_id).await.unwrap();
+    for token in [&jwt, &known, &world.token().opaque()] {
+        assert_eq!(world.bearer(token).await.code(), "revoked");
+    }
 }
 
 #[cfg(feature = "dpop")]

@@ -176,7 +176,8 @@ pub(crate) fn judge(
         only_for_us: introspection.is_some_and(|introspection| introspection.only_for_us),
     };
     let unverified = claims::judge(&said, config, resource, now, Some(answered))?;
-    unverified.verified(config, issuer.name.clone(), None, answer.payload.clone())
+    let (name, key_id) = (issuer.name.clone(), answer.key_id.clone());
+    unverified.verified(config, name, key_id, answer.payload.clone())
 }
 
 /// What an attempt means for those after it.

@@ -27,7 +27,7 @@ use crate::jose::compact::is_token_shaped;
 use crate::rejection::{Reason, Rejection};
 use crate::secret::SecretText;
 use crate::signal::{Causes, Watch};
-use crate::wire::authorization::bearer;
+use crate::wire::authorization::access_token;
 use crate::wire::only_line;
 
 /// How often a stream is looked at again when nothing is heard: with the freshness of a record it is
@@ -87,7 +87,7 @@ impl Authenticator {
         let sender = arrival.sender.filter(|_| self.0.shared.close_streams)?;
         let opaque = kept.filter(|_| context.token().is_none());
         let opaque = opaque
-            .and_then(bearer)
+            .and_then(access_token)
             .filter(|text| !is_token_shaped(text));
         Some(Opening {
             inner: self.0.clone(),

@@ -62,7 +62,8 @@ pub enum Claim {
 )]
 pub trait ReplayStore: Send + Sync + 'static {
     /// Puts a proof on record until then, in one step with finding out whether it was there: of two
-    /// requests at the same time one gets [`Claim::First`]. After `until` its time is over anyway.
+    /// requests at the same time one gets [`Claim::First`]. At `until` its time has been over for a minute, so that
+    /// a clock that is a little ahead forgets nothing that could come again.
     ///
     /// # Errors
     ///

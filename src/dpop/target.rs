@@ -10,7 +10,11 @@ use url::Url;
 /// it. Only its path may say more, where it lies below the resource's own. Query and fragment are
 /// ignored (RFC 9449 §4.3).
 pub(super) fn is_for(htu: &str, identifier: &str, base: &str, path: &str) -> bool {
-    let below = is_below(base, path);
+    // Nobody knows where it leads once somebody has resolved its dots.
+    if !is_resolved(path) {
+        return false;
+    }
+    let below = is_below(&normal(base), &normal(path));
     if !below && htu == identifier {
         return true;
     }
@@ -39,6 +43,13 @@ fn read(htu: &str) -> Option<Url> {
 fn is_below(base: &str, path: &str) -> bool {
     let rest = path.strip_prefix(base).unwrap_or_default();
     !rest.is_empty() && (base.ends_with('/') || rest.starts_with('/'))
+}
+
+/// Whether no reader of URLs takes this path for another one: no dot segments, in no spelling, and no
+/// other slashes.
+fn is_resolved(path: &str) -> bool {
+    let dots = |segment| matches!(&*normal(segment), "." | "..");
+    !path.contains('\\') && !path.split('/').any(dots)
 }
 
 /// Percent-encodings in one spelling (RFC 3986 §6.2.2.1, §6.2.2.2).

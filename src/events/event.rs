@@ -15,6 +15,9 @@ const RISC: &str = "https://schemas.openid.net/secevent/risc/event-type/";
 /// How deep subjects may stand in each other: a complex one of aliases of simple ones.
 const MAX_DEPTH: usize = 3;
 
+/// Most aliases of one subject.
+const MAX_ALIASES: usize = 64;
+
 /// A revocation that an event asks for.
 pub(super) struct Order {
     pub(super) target: RevocationTarget,
@@ -44,13 +47,15 @@ pub(super) fn orders(
         if !revokes(uri, event)? {
             continue;
         }
-        let target = subject(&claims, event, speaks_for)?;
+        let targets = subject(&claims, event, speaks_for)?;
         // A credential that was issued after the event is not meant, however late this is delivered.
         let at = time(event, "event_timestamp")?.unwrap_or(token.happened_at);
         let name = uri.rsplit('/').next().unwrap_or_default();
-        let entry = RevocationEntry::new(&target, at.min(now));
-        let entry = entry.because(format!("{name}, {} of {}", token.id, token.issuer.name));
-        orders.push(Order { target, entry });
+        let reason = format!("{name}, {} of {}", token.id, token.issuer.name);
+        orders.extend(targets.into_iter().map(|target| {
+            let entry = RevocationEntry::new(&target, at.min(now)).because(&reason);
+            Order { target, entry }
+        }));
     }
     Ok(orders)
 }
@@ -85,7 +90,7 @@ fn subject(
     claims: &Object<'_>,
     event: &Object<'_>,
     speaks_for: &[String],
-) -> Result<RevocationTarget, Rejection> {
+) -> Result<Vec<RevocationTarget>, Rejection> {
     let read = |subject: Option<&Json<'_>>| match subject {
         None => Ok(None),
         Some(Json::Object(subject)) => named(subject, speaks_for, MAX_DEPTH).map(Some),
@@ -102,7 +107,7 @@ fn named(
     subject: &Object<'_>,
     speaks_for: &[String],
     depth: usize,
-) -> Result<RevocationTarget, Rejection> {
+) -> Result<Vec<RevocationTarget>, Rejection> {
     let text = |name: &str| subject.get(name).and_then(Json::as_str);
     let issuer = || {
         let issuer = text("iss").filter(|issuer| speaks_for.iter().any(|known| known == issuer));
@@ -118,24 +123,30 @@ fn named(
             let name = text("sub").and_then(Subject::new);
             let name = name.ok_or_else(|| invalid("sub of the subject"))?;
             let key = PrincipalKey::of_subject(issuer()?, &name);
-            Ok(RevocationTarget::Principal(key))
+            Ok(vec![RevocationTarget::Principal(key)])
         }
         Some("jwt_id" | "jwt-id") => {
             let id = text("jti").filter(|id| !id.is_empty());
             let id = id.ok_or_else(|| invalid("jti of the subject"))?;
-            Ok(RevocationTarget::Token {
+            Ok(vec![RevocationTarget::Token {
                 issuer: issuer()?.to_owned(),
                 id: id.to_owned(),
-            })
+            }])
         }
         Some("aliases") => {
             let Some(Json::Array(aliases)) = subject.get("identifiers") else {
                 return Err(invalid("identifiers of the subject"));
             };
-            let mut known = aliases.iter().filter_map(|alias| inner(Some(alias)).ok());
-            known
-                .next()
-                .ok_or_else(|| invalid("no alias means anything here"))
+            if aliases.len() > MAX_ALIASES {
+                return Err(invalid("too many aliases"));
+            }
+            // All names of one subject: under each of them it may hold something.
+            let known = aliases.iter().filter_map(|alias| inner(Some(alias)).ok());
+            let known: Vec<_> = known.flatten().collect();
+            if known.is_empty() {
+                return Err(invalid("no alias means anything here"));
+            }
+            Ok(known)
         }
         // More than the one session or device is ended with its user: what a token belongs to besides
         // is not known here.

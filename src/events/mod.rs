@@ -40,7 +40,7 @@
 //! that is delivered late, or again, does not end a newer login.
 //!
 //! The subject (RFC 9493; `sub_id` of the token, or `subject` in the event) is an `iss_sub`, a `jwt_id`,
-//! `aliases` one of which is, or a complex subject whose `user` is: then the user as a whole, since
+//! `aliases` some of which are (at most 64; all that are), or a complex subject whose `user` is: then the user as a whole, since
 //! access tokens do not say their session. Anything else is refused with `invalid_request`, so that it
 //! is noticed at the transmitter that nothing was ended. API tokens end only if they are the same
 //! principal's, by their issuer.

@@ -59,7 +59,7 @@ pub(crate) struct Document {
 #[derive(Debug)]
 pub(crate) struct FetchFailure {
     pub(crate) error: BackendError,
-    /// The status of the answer, if there was one and it was not 200.
+    /// The status of the answer, if there was one and it was not 200; 200 if its body was too long.
     pub(crate) status: Option<StatusCode>,
     /// `Retry-After` of the answer in its seconds form, at most 5 minutes. Its date form is not
     /// read: back-off is ours anyway, and a date would make it depend on the issuer's clock.
@@ -81,6 +81,14 @@ impl From<String> for Failure {
             status: None,
             retry_after: None,
         }
+    }
+}
+
+/// An answer that is whole as far as anybody can tell, and more than is read.
+fn too_long(cap: usize) -> Failure {
+    Failure {
+        status: Some(StatusCode::OK),
+        ..head::too_long(cap).into()
     }
 }
 
@@ -188,7 +196,10 @@ async fn exchange(
             retry_after: head::retry_after(&head.headers),
         });
     }
-    let declared = head::check(&head.headers, accept, cap)?;
+    let declared = head::check(&head.headers, accept)?;
+    if declared.is_some_and(|declared| declared > cap) {
+        return Err(too_long(cap));
+    }
     let body = read(body, cap).await?;
     if declared.is_some_and(|declared| declared != body.len()) {
         return Err(format!("the body is truncated after {} bytes", body.len()).into());
@@ -209,9 +220,9 @@ fn refused_status(status: StatusCode) -> String {
 }
 
 /// Reads the body up to `cap` bytes; stops at the first byte too many.
-async fn read(mut body: FetchBody, cap: usize) -> Result<Bytes, String> {
+async fn read(mut body: FetchBody, cap: usize) -> Result<Bytes, Failure> {
     if body.size_hint().lower() > u64::try_from(cap).unwrap_or(u64::MAX) {
-        return Err(head::too_long(cap));
+        return Err(too_long(cap));
     }
     let mut read = BytesMut::new();
     loop {
@@ -229,7 +240,7 @@ async fn read(mut body: FetchBody, cap: usize) -> Result<Bytes, String> {
             continue;
         };
         if data.len() > cap.saturating_sub(read.len()) {
-            return Err(head::too_long(cap));
+            return Err(too_long(cap));
         }
         read.extend_from_slice(&data);
     }

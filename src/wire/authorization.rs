@@ -49,10 +49,10 @@ pub(crate) fn read<'h>(
     find(headers, limit, api_key_header)?.read()
 }
 
-/// The token in the value of an `Authorization` line, if it is a Bearer one.
-pub(crate) fn bearer(line: &HeaderValue) -> Option<&str> {
+/// The token in the value of an `Authorization` line, if its scheme is one of access tokens.
+pub(crate) fn access_token(line: &HeaderValue) -> Option<&str> {
     match authorization(line).and_then(Found::read) {
-        Ok(Presented::Bearer(token)) => Some(token),
+        Ok(Presented::Bearer(token) | Presented::Dpop(token)) => Some(token),
         _ => None,
     }
 }

@@ -612,7 +612,7 @@ async fn dpop_09_replicas_share_a_store() {
     let token = one.token();
     let proof = one.proof(&token).sign();
     one.send(&token, &proof).await.assert_let_in();
-    let until = one.world.clock.now().plus_secs(300);
+    let until = one.world.clock.now().plus_secs(300 + 60);
     assert_eq!(*store.until.lock().unwrap(), Some(until));
     assert_eq!(one.send(&token, &proof).await.code(), "dpop_replayed");
     let two = one

@@ -9,6 +9,7 @@
 )]
 
 mod attack;
+mod attack_binding;
 mod attack_operations;
 mod audit;
 mod audit_trail;

@@ -12,6 +12,11 @@ use crate::wire::authorization::Found;
 #[cfg(feature = "dpop")]
 const REPLAY_DEADLINE: std::time::Duration = std::time::Duration::from_millis(500);
 
+/// How many seconds more a replay store keeps a proof than it could come again: a proof is good through
+/// its last second, and no two machines have the same time.
+#[cfg(feature = "dpop")]
+const KEPT_LONGER: i64 = 60;
+
 impl Inner {
     #[cfg(feature = "dpop")]
     pub(super) fn check_proof(
@@ -120,8 +125,8 @@ impl Inner {
                 })
             }
             Replays::There(store) => {
-                let claim =
-                    tokio::time::timeout(REPLAY_DEADLINE, store.claim(proof.id, proof.until));
+                let until = proof.until.plus_secs(KEPT_LONGER);
+                let claim = tokio::time::timeout(REPLAY_DEADLINE, store.claim(proof.id, until));
                 Begin::Pending(Box::pin(async move {
                     let cause = match claim.await {
                         Ok(Ok(Claim::First)) => return Ok(context),

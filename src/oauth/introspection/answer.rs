@@ -24,6 +24,8 @@ const OLDEST: Duration = Duration::from_secs(60);
 pub(crate) struct Answer {
     /// One JSON object without duplicate members.
     pub(super) payload: Vec<u8>,
+    /// The key that signed it, if one did and has a name.
+    pub(super) key_id: Option<Arc<str>>,
     /// The end of its service by the wall clock.
     pub(super) until: UnixTime,
     /// From when it was had.
@@ -40,10 +42,10 @@ impl Asker {
     ///
     /// It is none, so that nobody can say what the token is worth.
     pub(super) async fn read(&self, body: &[u8]) -> Result<Said, BackendError> {
-        let payload = if self.introspection.signed {
+        let (payload, key_id) = if self.introspection.signed {
             self.verified(body).await?
         } else {
-            body.to_vec()
+            (body.to_vec(), None)
         };
         let now = self.clock.now();
         let claims = object(&payload)?;
@@ -64,18 +66,19 @@ impl Asker {
             until: now.plus_secs(seconds),
             serves,
             payload,
+            key_id,
         })))
     }
 
-    /// The answer within a signed one.
-    async fn verified(&self, body: &[u8]) -> Result<Vec<u8>, BackendError> {
+    /// The answer within a signed one, and the name of the key.
+    async fn verified(&self, body: &[u8]) -> Result<(Vec<u8>, Option<Arc<str>>), BackendError> {
         let text = std::str::from_utf8(body).map_err(|_| unusable("it is not a JWT"))?;
         let compact = Compact::parse(text.trim_ascii()).map_err(|why| refused(&why))?;
         let header = compact.header().map_err(|why| refused(&why))?;
         self.check_header(&header)?;
         let claims = compact.claims().map_err(|why| refused(&why))?;
         self.check_claims(&claims)?;
-        self.check_signature(&compact, &header).await?;
+        let key_id = self.check_signature(&compact, &header).await?;
         let payload = compact.claims().map_err(|why| refused(&why))?;
         if !matches!(payload.get("token_introspection"), Some(Json::Object(_))) {
             return Err(unusable("it has no token_introspection"));
@@ -83,7 +86,7 @@ impl Asker {
         let mut whole: Value = serde_json::from_slice(&compact.into_payload())
             .map_err(|error| BackendError::with_source("the signed answer", error))?;
         let inner = whole.get_mut("token_introspection").map(Value::take);
-        Ok(inner.unwrap_or_default().to_string().into_bytes())
+        Ok((inner.unwrap_or_default().to_string().into_bytes(), key_id))
     }
 
     fn check_header(&self, header: &Header<'_>) -> Result<(), BackendError> {
@@ -131,7 +134,7 @@ impl Asker {
         &self,
         compact: &Compact<'_>,
         header: &Header<'_>,
-    ) -> Result<(), BackendError> {
+    ) -> Result<Option<Arc<str>>, BackendError> {
         let look = |after| {
             self.keys
                 .lookup(header.key_id.as_deref(), header.algorithm, after)
@@ -148,7 +151,7 @@ impl Asker {
         };
         let signed = candidates.verify(compact.signed, compact.signature());
         signed
-            .map(|_| ())
+            .map(|key| key.kid.clone())
             .ok_or_else(|| unusable("its signature is wrong"))
     }
 }

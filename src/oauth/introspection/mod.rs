@@ -176,7 +176,8 @@ pub(crate) fn judge(
         only_for_us: introspection.is_some_and(|introspection| introspection.only_for_us),
     };
     let unverified = claims::judge(&said, config, resource, now, Some(answered))?;
-    unverified.verified(config, issuer.name.clone(), None, answer.payload.clone())
+    let (name, key_id) = (issuer.name.clone(), answer.key_id.clone());
+    unverified.verified(config, name, key_id, answer.payload.clone())
 }
 
 /// What an attempt means for those after it.
@@ -241,6 +242,8 @@ impl Asker {
                     && !matches!(status.as_u16(), 401 | 403 | 404 | 405 | 408 | 410 | 429)
             };
             match failure.status {
+                // Too long: the endpoint does answer.
+                Some(StatusCode::OK) => Failure::Token(failure.error),
                 Some(status) if about_the_token(status) => Failure::Token(failure.error),
                 Some(StatusCode::NOT_FOUND | StatusCode::GONE) => {
                     self.keys.doubt_metadata();

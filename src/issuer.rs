@@ -183,6 +183,11 @@ impl Issuer {
         self
     }
 
+    /// The leeway in whole seconds, as times are reckoned.
+    pub(crate) fn leeway_secs(&self) -> i64 {
+        i64::try_from(self.leeway.as_secs()).unwrap_or(0)
+    }
+
     /// Takes its opaque tokens too, by asking it about each one (RFC 7662). Default: none are taken.
     #[must_use]
     pub fn introspection(mut self, introspection: Introspection) -> Self {

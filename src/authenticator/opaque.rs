@@ -52,7 +52,7 @@ impl Opaque {
         };
         let said = known(introspector, (text, Some(&self.pin)), asked)?;
         let same = said.is_some_and(|said| Arc::ptr_eq(&said, &self.answer));
-        let leeway = i64::try_from(self.issuer.config.leeway.as_secs()).unwrap_or(0);
+        let leeway = self.issuer.config.leeway_secs();
         let expires_at = self.principal.expires_at();
         Ok(same && asked.now >= self.judged_at && !is_expired(expires_at, leeway, asked.now))
     }
@@ -99,8 +99,7 @@ impl Inner {
         if asked && unsaid() {
             return UnixTime::from_secs(i64::MAX);
         }
-        let leeway = issuer.map_or(0, |issuer| issuer.config.leeway.as_secs());
-        let leeway = i64::try_from(leeway).unwrap_or(0);
+        let leeway = issuer.map_or(0, |issuer| issuer.config.leeway_secs());
         principal.expires_at().plus_secs(leeway)
     }
 

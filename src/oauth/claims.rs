@@ -26,6 +26,50 @@ pub(super) fn text<'c>(claims: &'c Object<'_>, path: &str) -> Result<Option<&'c 
     }
 }
 
+/// A `NumericDate`: a finite JSON number, fractions dropped, of a year people can write (T8).
+pub(crate) fn time(claims: &Object<'_>, claim: &str) -> Result<Option<UnixTime>, Rejection> {
+    match claims.get(claim) {
+        None => Ok(None),
+        Some(Json::Number(digits)) => numeric_date(digits)
+            .map(Some)
+            .ok_or_else(|| malformed(claim)),
+        Some(_) => Err(malformed(claim)),
+    }
+}
+
+/// Whether `aud`, a string or an array of nothing but strings, names this resource or another name
+/// it has for its issuer (T10); `None` if it is absent.
+pub(super) fn names_us(
+    claims: &Object<'_>,
+    issuer: &Issuer,
+    resource: &Resource,
+) -> Result<Option<bool>, Rejection> {
+    let ours = |value: &str| {
+        resource.is_audience(value) || issuer.audiences.iter().any(|known| known == value)
+    };
+    match claims.get("aud") {
+        None => Ok(None),
+        Some(Json::String(audience)) => Ok(Some(ours(audience))),
+        Some(Json::Array(items)) => {
+            let mut named = false;
+            for item in items {
+                named |= ours(item.as_str().ok_or_else(|| malformed("aud"))?);
+            }
+            Ok(Some(named))
+        }
+        Some(_) => Err(malformed("aud")),
+    }
+}
+
+/// Whether nothing says for whom a token is.
+pub(super) fn is_unaddressed(claims: &Object<'_>) -> bool {
+    match claims.get("aud") {
+        None => true,
+        Some(Json::Array(names)) => names.is_empty(),
+        Some(_) => false,
+    }
+}
+
 pub(super) fn malformed(claim: &str) -> Rejection {
     Rejection::new(Reason::MalformedClaim).with_note(claim.to_owned())
 }
@@ -112,19 +156,12 @@ pub(crate) fn judge(
 }
 
 impl Judge<'_, '_> {
-    /// A `NumericDate`: a finite JSON number, fractions dropped, of a year people can write (T8).
     fn time(&self, claim: &str) -> Result<Option<UnixTime>, Rejection> {
-        match self.claims.get(claim) {
-            None => Ok(None),
-            Some(Json::Number(digits)) => numeric_date(digits)
-                .map(Some)
-                .ok_or_else(|| malformed(claim)),
-            Some(_) => Err(malformed(claim)),
-        }
+        time(self.claims, claim)
     }
 
     fn times(&self) -> Result<(UnixTime, Option<UnixTime>), Rejection> {
-        let leeway = i64::try_from(self.issuer.leeway.as_secs()).unwrap_or(0);
+        let leeway = self.issuer.leeway_secs();
         let expires_at = self.time("exp")?;
         let expires_at = expires_at.or(self.answered.map(|answered| answered.until));
         let expires_at = expires_at.ok_or_else(|| missing("exp"))?;
@@ -180,30 +217,17 @@ impl Judge<'_, '_> {
         }
     }
 
-    /// `aud`, a string or an array of nothing but strings, must name this resource (T10). A list
-    /// of clients stands in for an absent one, never for one that names another resource.
+    /// `aud` must name this resource. A list of clients stands in for an absent one, never for one
+    /// that names another resource.
     fn audience(&self, client: Option<&ClientId>) -> Result<(), Rejection> {
-        let mut named = false;
-        let mut consider = |value: &str| {
-            named |= self.resource.is_audience(value)
-                || self.issuer.audiences.iter().any(|known| known == value);
+        let named = if self.answers_only_for_us() && is_unaddressed(self.claims) {
+            true
+        } else {
+            names_us(self.claims, self.issuer, self.resource)?.unwrap_or(matches!(
+                self.issuer.profile.audience,
+                AudienceRule::Clients(_)
+            ))
         };
-        match self.claims.get("aud") {
-            Some(Json::Array(none)) if none.is_empty() && self.answers_only_for_us() => {
-                named = true;
-            }
-            None => {
-                named = matches!(self.issuer.profile.audience, AudienceRule::Clients(_))
-                    || self.answers_only_for_us();
-            }
-            Some(Json::String(audience)) => consider(audience),
-            Some(Json::Array(items)) => {
-                for item in items {
-                    consider(item.as_str().ok_or_else(|| malformed("aud"))?);
-                }
-            }
-            Some(_) => return Err(malformed("aud")),
-        }
         let known_client = match &self.issuer.profile.audience {
             AudienceRule::Resource => true,
             AudienceRule::Clients(clients) => {

@@ -9,7 +9,8 @@ use super::keys::{FetchWait, Fingerprint, KeySource, Lookup};
 use crate::clock::UnixTime;
 use crate::ident::OrganizationId;
 use crate::issuer::Issuer;
-use crate::jose::compact::Compact;
+use crate::jose::compact::{Compact, Header};
+use crate::jose::json::Object;
 use crate::principal::Principal;
 use crate::rejection::{Reason, Rejection};
 use crate::resource::Resource;
@@ -72,6 +73,58 @@ impl Trust {
     }
 }
 
+/// Who signed a token.
+pub(super) enum Signer {
+    /// The key of this name.
+    Key(Option<Arc<str>>),
+    /// The issuer's keys are being fetched: wait, then look once more.
+    Wait(FetchWait),
+}
+
+impl Trust {
+    /// The issuer a token claims to be of, if it may sign like that.
+    pub(super) fn claimed(
+        &self,
+        claims: &Object<'_>,
+        header: &Header<'_>,
+    ) -> Result<&Arc<TrustedIssuer>, Rejection> {
+        let issuer = self
+            .get(claims::issuer_of(claims)?)
+            .ok_or(Reason::UnknownIssuer)?;
+        if issuer.config.algorithms.contains(&header.algorithm) {
+            return Ok(issuer);
+        }
+        Err(Rejection::new(Reason::AlgorithmNotAllowed).with_note(header.algorithm.name()))
+    }
+}
+
+impl TrustedIssuer {
+    /// Which key of the issuer signed a token.
+    pub(super) fn signer(
+        &self,
+        header: &Header<'_>,
+        compact: &Compact<'_>,
+        attempt: Attempt,
+    ) -> Result<Signer, Rejection> {
+        let after_wait = attempt == Attempt::AfterWait;
+        let kid = header.key_id.as_deref();
+        let candidates = match self.keys.lookup(kid, header.algorithm, after_wait) {
+            Lookup::Keys(candidates) => candidates,
+            Lookup::Unknown => return Err(Reason::UnknownKey.into()),
+            Lookup::Ambiguous => return Err(Reason::AmbiguousKey.into()),
+            Lookup::Wait(wait) => return Ok(Signer::Wait(wait)),
+            Lookup::Unavailable { retry_after, cause } => {
+                let reason = Reason::IssuerUnavailable;
+                return Err(Rejection::unavailable(reason, retry_after, cause));
+            }
+        };
+        match candidates.verify(compact.signed, compact.signature()) {
+            Some(key) => Ok(Signer::Key(key.kid.clone())),
+            None => Err(Reason::BadSignature.into()),
+        }
+    }
+}
+
 /// Whether the caller may still be asked to wait for keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Attempt {
@@ -120,36 +173,16 @@ fn examine(
     let compact = Compact::parse(token)?;
     let header = compact.header()?;
     let claimed = compact.claims()?;
-    let issuer = trust
-        .get(claims::issuer_of(&claimed)?)
-        .ok_or(Reason::UnknownIssuer)?;
-    if !issuer.config.algorithms.contains(&header.algorithm) {
-        return Err(Rejection::new(Reason::AlgorithmNotAllowed).with_note(header.algorithm.name()));
-    }
+    let issuer = trust.claimed(&claimed, &header)?;
     if !header.is_access_token(issuer.config.profile.any_jwt_type) {
         return Err(Rejection::new(Reason::WrongTokenType).with_note("typ"));
     }
     let unverified = claims::judge(&claimed, &issuer.config, resource, now, None)?;
-    let after_wait = attempt == Attempt::AfterWait;
     let keys = issuer.keys.fingerprint();
-    let candidates =
-        match issuer
-            .keys
-            .lookup(header.key_id.as_deref(), header.algorithm, after_wait)
-        {
-            Lookup::Keys(candidates) => candidates,
-            Lookup::Unknown => return Err(Reason::UnknownKey.into()),
-            Lookup::Ambiguous => return Err(Reason::AmbiguousKey.into()),
-            Lookup::Wait(wait) => return Ok(Outcome::Wait(wait)),
-            Lookup::Unavailable { retry_after, cause } => {
-                let reason = Reason::IssuerUnavailable;
-                return Err(Rejection::unavailable(reason, retry_after, cause));
-            }
-        };
-    let Some(key) = candidates.verify(compact.signed, compact.signature()) else {
-        return Err(Reason::BadSignature.into());
+    let key_id = match issuer.signer(&header, &compact, attempt)? {
+        Signer::Key(key_id) => key_id,
+        Signer::Wait(wait) => return Ok(Outcome::Wait(wait)),
     };
-    let key_id = key.kid.clone();
     let name = issuer.name.clone();
     let facts = unverified.verified(&issuer.config, name, key_id, compact.into_payload());
     Ok(Outcome::Decided(facts.map(|(principal, organization)| {

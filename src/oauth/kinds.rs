@@ -1,5 +1,6 @@
 //! Which kind of token, and whose: the signs that single vendors give.
 
+use super::claims::is_unaddressed;
 use crate::ident::{ClientId, Subject};
 use crate::jose::json::{Json, Object};
 use crate::principal::PrincipalKind;
@@ -31,13 +32,8 @@ pub(super) fn check(
 ///
 /// `unaddressed` says that an answer need not say for whom the token is. Then it has to say what it is.
 pub(super) fn check_answer(claims: &Object<'_>, unaddressed: bool) -> Result<(), Rejection> {
-    let addressed = match claims.get("aud") {
-        None => false,
-        Some(Json::Array(names)) => !names.is_empty(),
-        Some(_) => true,
-    };
     let kinds = ["token_type", "token_use"];
-    if unaddressed && !addressed && !kinds.iter().any(|kind| claims.has(kind)) {
+    if unaddressed && is_unaddressed(claims) && !kinds.iter().any(|kind| claims.has(kind)) {
         return wrong("no aud, token_type or token_use");
     }
     let kind = match (claims.has("token_type"), text_of(claims, "token_type")) {

@@ -1,12 +1,13 @@
 //! Security event tokens (RFC 8417): the same strict text, header, keys and times as access tokens,
 //! and never one in place of the other (R30, T11).
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::claims::{issuer_of, malformed, missing, text};
-use super::jwt::{Attempt, Trust, TrustedIssuer};
-use super::keys::{FetchWait, Lookup};
-use super::times::{is_expired, numeric_date};
+use super::claims::{malformed, missing, names_us, text, time};
+use super::jwt::{Attempt, Signer, Trust, TrustedIssuer};
+use super::keys::FetchWait;
+use super::times::is_expired;
 use crate::clock::UnixTime;
 use crate::jose::compact::Compact;
 use crate::jose::json::{Json, Object};
@@ -18,10 +19,10 @@ pub(crate) const MAX_AGE: Duration = Duration::from_secs(7 * 86_400);
 
 /// A token whose claims and signature are good.
 pub(crate) struct Verified {
-    pub(crate) issuer: std::sync::Arc<TrustedIssuer>,
+    pub(crate) issuer: Arc<TrustedIssuer>,
     /// `jti`.
     pub(crate) id: Box<str>,
-    pub(crate) key_id: Option<std::sync::Arc<str>>,
+    pub(crate) key_id: Option<Arc<str>>,
     /// When what it reports happened, as far as the token as a whole says: `toe`, else `iat`.
     pub(crate) happened_at: UnixTime,
     pub(crate) payload: Vec<u8>,
@@ -59,37 +60,21 @@ fn attempt_to(
         return Err(Rejection::new(Reason::WrongTokenType).with_note("typ"));
     }
     let claims = compact.claims()?;
-    let issuer = trust
-        .get(issuer_of(&claims)?)
-        .ok_or(Reason::UnknownIssuer)?;
-    if !issuer.config.algorithms.contains(&header.algorithm) {
-        return Err(Rejection::new(Reason::AlgorithmNotAllowed).with_note(header.algorithm.name()));
-    }
+    let issuer = trust.claimed(&claims, &header)?;
     let happened_at = judge(&claims, issuer, resource, now)?;
     let id = match text(&claims, "jti")? {
         Some("") => return Err(malformed("jti")),
         Some(id) => id.into(),
         None => return Err(missing("jti")),
     };
-    let after_wait = attempt == Attempt::AfterWait;
-    let kid = header.key_id.as_deref();
-    let candidates = match issuer.keys.lookup(kid, header.algorithm, after_wait) {
-        Lookup::Keys(candidates) => candidates,
-        Lookup::Unknown => return Err(Reason::UnknownKey.into()),
-        Lookup::Ambiguous => return Err(Reason::AmbiguousKey.into()),
-        Lookup::Wait(wait) => return Ok(Outcome::Wait(wait)),
-        Lookup::Unavailable { retry_after, cause } => {
-            let reason = Reason::IssuerUnavailable;
-            return Err(Rejection::unavailable(reason, retry_after, cause));
-        }
-    };
-    let Some(key) = candidates.verify(compact.signed, compact.signature()) else {
-        return Err(Reason::BadSignature.into());
+    let key_id = match issuer.signer(&header, &compact, attempt)? {
+        Signer::Key(key_id) => key_id,
+        Signer::Wait(wait) => return Ok(Outcome::Wait(wait)),
     };
     Ok(Outcome::Decided(Ok(Verified {
         issuer: issuer.clone(),
         id,
-        key_id: key.kid.clone(),
+        key_id,
         happened_at,
         payload: compact.into_payload(),
     })))
@@ -107,7 +92,7 @@ fn judge(
         Some(Json::Object(_)) => {}
         Some(_) => return Err(malformed("events")),
     }
-    let leeway = i64::try_from(issuer.config.leeway.as_secs()).unwrap_or(0);
+    let leeway = issuer.config.leeway_secs();
     let latest = now.plus_secs(leeway);
     let issued_at = time(claims, "iat")?.ok_or_else(|| missing("iat"))?;
     if issued_at > latest {
@@ -121,43 +106,9 @@ fn judge(
     if time(claims, "nbf")?.is_some_and(|not_before| not_before > latest) {
         return Err(Reason::NotYetValid.into());
     }
-    audience(claims, issuer, resource)?;
-    Ok(time(claims, "toe")?.unwrap_or(issued_at))
-}
-
-/// A `NumericDate` in a security event token or in one of its events.
-pub(crate) fn time(claims: &Object<'_>, claim: &str) -> Result<Option<UnixTime>, Rejection> {
-    match claims.get(claim) {
-        None => Ok(None),
-        Some(Json::Number(digits)) => numeric_date(digits)
-            .map(Some)
-            .ok_or_else(|| malformed(claim)),
-        Some(_) => Err(malformed(claim)),
+    // This server's resource, or a name the transmitter is configured to use.
+    if names_us(claims, &issuer.config, resource)? != Some(true) {
+        return Err(Reason::WrongAudience.into());
     }
-}
-
-/// `aud` must name this server: its resource, or a name the transmitter is configured to use.
-fn audience(
-    claims: &Object<'_>,
-    issuer: &TrustedIssuer,
-    resource: &Resource,
-) -> Result<(), Rejection> {
-    let ours = |value: &str| {
-        resource.is_audience(value) || issuer.config.audiences.iter().any(|known| known == value)
-    };
-    let named = match claims.get("aud") {
-        None => false,
-        Some(Json::String(audience)) => ours(audience),
-        Some(Json::Array(items)) => {
-            let mut named = false;
-            for item in items {
-                named |= ours(item.as_str().ok_or_else(|| malformed("aud"))?);
-            }
-            named
-        }
-        Some(_) => return Err(malformed("aud")),
-    };
-    named
-        .then_some(())
-        .ok_or_else(|| Reason::WrongAudience.into())
+    Ok(time(claims, "toe")?.unwrap_or(issued_at))
 }

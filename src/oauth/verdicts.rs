@@ -39,7 +39,7 @@ impl Verdict {
     /// verified: of those only the expiry changes as long as the clock goes forward. `tick` is the
     /// same moment by the monotonic clock.
     pub(crate) fn holds(&self, now: UnixTime, tick: Duration) -> bool {
-        let leeway = i64::try_from(self.issuer.config.leeway.as_secs()).unwrap_or(0);
+        let leeway = self.issuer.config.leeway_secs();
         now >= self.verified_at
             && !is_expired(self.principal.expires_at(), leeway, now)
             && self.issuer.keys.vouches(self.keys, tick)

@@ -23,7 +23,8 @@ use crate::principal::PrincipalKey;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RevocationEntry {
     /// What kind of target: `token`, `token_of`, `principal`, `service_account`, `user`, `client`,
-    /// `key`, `organization`, `issuer`, or one that this version does not know.
+    /// `key`, `organization`, `issuer`; `api_token_changed` or `policy_changed`, which are
+    /// [news](super::RecordChange); or one that this version does not know.
     pub kind: String,
     /// Within what the id names something: the issuer, of a `user` the organization; empty where the
     /// id stands alone.

@@ -48,22 +48,36 @@ pub trait RevocationLog: Clone + Send + Sync + 'static {
         sequence: u64,
         limit: usize,
     ) -> impl Future<Output = Result<Vec<(u64, RevocationEntry)>, BackendError>> + Send;
+
+    /// Ends when something may have been appended since the last call, by whatever way the log hears of
+    /// that: see [`Hints`](super::Hints), whose rules hold. Default: never; readers read every two
+    /// seconds.
+    fn hinted(&self) -> impl Future<Output = ()> + Send {
+        std::future::pending()
+    }
 }
 
-type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T, BackendError>> + Send + 'a>>;
+type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+type Page = Result<Vec<(u64, RevocationEntry)>, BackendError>;
 
 trait Erased: Send + Sync {
-    fn append(&self, entry: RevocationEntry) -> Boxed<'_, u64>;
-    fn read_since(&self, sequence: u64, limit: usize) -> Boxed<'_, Vec<(u64, RevocationEntry)>>;
+    fn append(&self, entry: RevocationEntry) -> Boxed<'_, Result<u64, BackendError>>;
+    fn read_since(&self, sequence: u64, limit: usize) -> Boxed<'_, Page>;
+    fn hinted(&self) -> Boxed<'_, ()>;
 }
 
 impl<L: RevocationLog> Erased for L {
-    fn append(&self, entry: RevocationEntry) -> Boxed<'_, u64> {
+    fn append(&self, entry: RevocationEntry) -> Boxed<'_, Result<u64, BackendError>> {
         Box::pin(RevocationLog::append(self, entry))
     }
 
-    fn read_since(&self, sequence: u64, limit: usize) -> Boxed<'_, Vec<(u64, RevocationEntry)>> {
+    fn read_since(&self, sequence: u64, limit: usize) -> Boxed<'_, Page> {
         Box::pin(RevocationLog::read_since(self, sequence, limit))
+    }
+
+    fn hinted(&self) -> Boxed<'_, ()> {
+        Box::pin(RevocationLog::hinted(self))
     }
 }
 
@@ -90,6 +104,10 @@ impl RevocationLog for DynRevocationLog {
         limit: usize,
     ) -> Result<Vec<(u64, RevocationEntry)>, BackendError> {
         self.0.read_since(sequence, limit).await
+    }
+
+    async fn hinted(&self) {
+        self.0.hinted().await;
     }
 }
 

@@ -39,16 +39,20 @@
 //! A revocation is kept for [367 days](KEPT): no accepted token lives longer, except under a stolen
 //! key, which its issuer has to withdraw by then.
 
+mod change;
 #[cfg(any(test, feature = "testing"))]
 #[doc(hidden)]
 pub mod contract;
 mod entry;
 mod epochs;
+mod hints;
 mod log;
 mod memory;
 mod target;
 
+pub use change::RecordChange;
 pub use entry::RevocationEntry;
+pub use hints::{DynHints, Hints};
 pub use log::{DynRevocationLog, RevocationLog};
 pub use memory::MemoryRevocationLog;
 pub use target::RevocationTarget;

@@ -18,20 +18,26 @@ const CAPACITY: usize = 1024;
 pub enum TokenChange {
     /// This token was issued, rolled, revoked or otherwise written.
     Token(TokenId),
-    /// So much was written that single tokens are not told any more: forget all of them.
+    /// So much was written that single tokens are not told any more, or it is not known what: forget
+    /// all of them.
     Everything,
 }
 
 /// News of every token written through one [`ApiTokens`](super::ApiTokens) and its clones, from the
-/// moment of subscription. Writes of other processes are not among them.
+/// moment of subscription.
+///
+/// Writes of other processes are among them while an authenticator with these tokens follows a
+/// [log](crate::authenticator::AuthenticatorBuilder::revocations) that their store writes
+/// [news](crate::revocation::RecordChange) into: within about two seconds, and what was written here is
+/// then heard once more. Where that log begins, or begins anew, comes [`TokenChange::Everything`].
 #[derive(Debug)]
-pub struct TokenChanges(broadcast::Receiver<TokenId>);
+pub struct TokenChanges(broadcast::Receiver<TokenChange>);
 
 impl TokenChanges {
     /// Waits for the next change; `None` when the last `ApiTokens` is gone. Safe to cancel.
     pub async fn next(&mut self) -> Option<TokenChange> {
         match self.0.recv().await {
-            Ok(id) => Some(TokenChange::Token(id)),
+            Ok(change) => Some(change),
             Err(RecvError::Lagged(_)) => Some(self.everything()),
             Err(RecvError::Closed) => None,
         }
@@ -40,7 +46,7 @@ impl TokenChanges {
     /// The next change if there is one; never waits.
     pub fn try_next(&mut self) -> Option<TokenChange> {
         match self.0.try_recv() {
-            Ok(id) => Some(TokenChange::Token(id)),
+            Ok(change) => Some(change),
             Err(TryRecvError::Lagged(_)) => Some(self.everything()),
             Err(TryRecvError::Empty | TryRecvError::Closed) => None,
         }
@@ -53,14 +59,14 @@ impl TokenChanges {
     }
 }
 
-type Listener = dyn Fn(&TokenId) + Send + Sync;
+type Listener = dyn Fn(TokenChange) + Send + Sync;
 
 /// Where the news come from. Cloning shares it.
 #[derive(Clone)]
 pub(crate) struct Announcer(Arc<Inner>);
 
 struct Inner {
-    sender: broadcast::Sender<TokenId>,
+    sender: broadcast::Sender<TokenChange>,
     count: AtomicU64,
     listeners: Mutex<Vec<Weak<Listener>>>,
 }
@@ -75,8 +81,17 @@ impl Announcer {
     }
 
     pub(crate) fn announce(&self, id: TokenId) {
+        self.tell(TokenChange::Token(id));
+    }
+
+    /// For what may have been missed: no record that was read before is to be trusted.
+    pub(crate) fn announce_all(&self) {
+        self.tell(TokenChange::Everything);
+    }
+
+    fn tell(&self, change: TokenChange) {
         // The only error is that nobody listens.
-        let _heard = self.0.sender.send(id);
+        let _heard = self.0.sender.send(change);
         // After the news is out: whoever sees the new count finds it.
         self.0.count.fetch_add(1, Ordering::AcqRel);
         // Copied, so that a listener may add another one. Last, so that whoever is called finds the
@@ -84,7 +99,7 @@ impl Announcer {
         let living: Vec<_> = self.listeners().iter().filter_map(Weak::upgrade).collect();
         for listener in living {
             // A write must not fail for a fault of its audience.
-            let _ = catch_unwind(AssertUnwindSafe(|| listener(&id)));
+            let _ = catch_unwind(AssertUnwindSafe(|| listener(change)));
         }
     }
 
@@ -100,7 +115,7 @@ impl Announcer {
     /// dropped.
     pub(crate) fn on_change(
         &self,
-        listener: impl Fn(&TokenId) + Send + Sync + 'static,
+        listener: impl Fn(TokenChange) + Send + Sync + 'static,
     ) -> TokenListener {
         let listener: Arc<Listener> = Arc::new(listener);
         let mut listeners = self.listeners();
@@ -150,6 +165,10 @@ mod tests {
         assert_eq!(changes.try_next(), None);
         announcer.announce(id);
         assert_eq!(changes.try_next(), Some(TokenChange::Token(id)));
+        announcer.announce_all();
+        announcer.announce(id);
+        assert_eq!(changes.try_next(), Some(TokenChange::Everything));
+        assert_eq!(changes.next().await, Some(TokenChange::Token(id)));
         drop(announcer);
         assert_eq!(changes.next().await, None);
     }
@@ -160,13 +179,18 @@ mod tests {
         let heard = Arc::new(Mutex::new(Vec::new()));
         let (into, from) = (heard.clone(), announcer.clone());
         let listener =
-            announcer.on_change(move |id| into.lock().unwrap().push((*id, from.count())));
+            announcer.on_change(move |change| into.lock().unwrap().push((change, from.count())));
         let _panics = announcer.on_change(|_| panic!("a fault of the audience"));
         let id = random_id().unwrap();
         announcer.announce(id);
-        assert_eq!(*heard.lock().unwrap(), [(id, 1)]);
+        assert_eq!(*heard.lock().unwrap(), [(TokenChange::Token(id), 1)]);
+        announcer.announce_all();
+        assert_eq!(
+            heard.lock().unwrap().last(),
+            Some(&(TokenChange::Everything, 2))
+        );
         drop(listener);
         announcer.announce(id);
-        assert_eq!((heard.lock().unwrap().len(), announcer.count()), (1, 2));
+        assert_eq!((heard.lock().unwrap().len(), announcer.count()), (2, 3));
     }
 }

@@ -98,11 +98,10 @@ pub use record::{Owner, TokenRecord};
 pub use store::{ApiTokenStore, TokenQuery, Written};
 pub use stored::StoredToken;
 
-use changes::Announcer;
 use store::DynApiTokenStore;
 use verify::{Presentation, verify};
 
-pub(crate) use changes::TokenListener;
+pub(crate) use changes::{Announcer, TokenListener};
 pub(crate) use verify::{SecretAge, TokenFault};
 
 /// The tokens of a server: a store, the peppers, and the rules they are issued by.
@@ -230,8 +229,8 @@ impl ApiTokens {
         &self.settings.format
     }
 
-    /// News of every token written through this value or a clone of it, from now on. Each comes
-    /// after its write.
+    /// News of every token written through this value or a clone of it, from now on, and by other
+    /// processes if they are [heard of](TokenChanges). Each comes after its write, perhaps twice.
     #[must_use]
     pub fn subscribe(&self) -> TokenChanges {
         self.changes.subscribe()
@@ -271,9 +270,14 @@ impl ApiTokens {
     /// Calls `listener` after every write, before it returns.
     pub(crate) fn on_change(
         &self,
-        listener: impl Fn(&TokenId) + Send + Sync + 'static,
+        listener: impl Fn(TokenChange) + Send + Sync + 'static,
     ) -> TokenListener {
         self.changes.on_change(listener)
+    }
+
+    /// Where news come from, for whoever hears of writes of other processes.
+    pub(crate) fn announcer(&self) -> &Announcer {
+        &self.changes
     }
 
     /// Judges a presented token against what [`find`](Self::find) found. `email` is the user

@@ -1,22 +1,27 @@
-//! What other processes revoke, read from the log they share (R22, R23).
+//! What other processes revoke and change, read from the log they share (R22, R23).
 //!
 //! One task reads on every two seconds, and at once when told to. What it is told is only a hint: the
-//! log's numbers say what is missing.
+//! log's numbers say what is missing. Whatever may have been missed all the same, before the first
+//! read or in a log that is not the one it was, makes it forget everything that news are about.
 
 use std::fmt;
+use std::future::pending;
 use std::hash::{BuildHasher, RandomState};
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use futures_util::future::select;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 
 use super::need::{Asked, Need};
+use super::news::{Audience, News};
 use super::revoked::Table;
 use crate::error::BackendError;
 use crate::rejection::{Reason, Rejection};
@@ -50,6 +55,9 @@ pub struct RevocationStatus {
     pub is_current: bool,
     /// How long ago it was read to its end, if ever.
     pub age: Option<Duration>,
+    /// How long ago the log last [hinted](crate::revocation::RevocationLog::hinted) that it has grown, if
+    /// ever. Without hints it is read every two seconds all the same.
+    pub hint_age: Option<Duration>,
     /// The number of the last entry read.
     pub sequence: u64,
     /// How many targets are revoked, roughly.
@@ -64,21 +72,52 @@ pub(super) struct Follower(Arc<Reader>);
 struct Reader {
     log: DynRevocationLog,
     table: Arc<Table>,
+    audience: Audience,
     wake: Notify,
     /// Counts reads that ended.
     ended: watch::Sender<u64>,
     running: AtomicBool,
     task: Mutex<Option<AbortHandle>>,
-    /// When the last read that got to the end of the log began, in milliseconds of monotonic time
-    /// and one more; 0 before the first.
-    read_at: AtomicU64,
+    /// When the last read that got to the end of the log began.
+    read_at: Moment,
+    hinted_at: Moment,
     progress: Mutex<Progress>,
 }
 
 #[derive(Default)]
 struct Progress {
-    sequence: u64,
+    /// The last entry read: a log that has another one under its number is another log.
+    last: Option<(u64, RevocationEntry)>,
+    /// Whether this log was read to its end. From then on each change is told on its own; before that,
+    /// nothing that is cached is known to be current.
+    is_complete: bool,
     last_error: Option<Arc<BackendError>>,
+}
+
+impl Progress {
+    fn sequence(&self) -> u64 {
+        self.last.as_ref().map_or(0, |(number, _)| *number)
+    }
+}
+
+/// In milliseconds of monotonic time and one more; 0 is never.
+#[derive(Default)]
+struct Moment(AtomicU64);
+
+impl Moment {
+    fn set(&self, at: Duration) {
+        let millis = u64::try_from(at.as_millis()).unwrap_or(u64::MAX);
+        self.0.store(millis.saturating_add(1), Ordering::Release);
+    }
+
+    fn is_set(&self) -> bool {
+        self.0.load(Ordering::Acquire) != 0
+    }
+
+    fn age(&self, now: Duration) -> Option<Duration> {
+        let at = self.0.load(Ordering::Acquire).checked_sub(1)?;
+        Some(now.saturating_sub(Duration::from_millis(at)))
+    }
 }
 
 /// Ends with the read under way, or the next one. Dropping it stops nothing.
@@ -92,15 +131,17 @@ impl ReadWait {
 }
 
 impl Follower {
-    pub(super) fn new(log: DynRevocationLog, table: Arc<Table>) -> Self {
+    pub(super) fn new(log: DynRevocationLog, table: Arc<Table>, audience: Audience) -> Self {
         Self(Arc::new(Reader {
             log,
             table,
+            audience,
             wake: Notify::new(),
             ended: watch::Sender::new(0),
             running: AtomicBool::new(false),
             task: Mutex::default(),
-            read_at: AtomicU64::new(0),
+            read_at: Moment::default(),
+            hinted_at: Moment::default(),
             progress: Mutex::default(),
         }))
     }
@@ -118,7 +159,7 @@ impl Follower {
     pub(super) fn vouch(&self, is_api_token: bool, asked: Asked<'_>) -> Result<(), Need> {
         let reader = &self.0;
         let runs = reader.start();
-        let age = reader.age(asked.tick);
+        let age = reader.read_at.age(asked.tick);
         if age.is_some_and(|age| !is_api_token || age <= TRUSTED) {
             return Ok(());
         }
@@ -142,17 +183,19 @@ impl Follower {
 
     /// Whether the log was ever read to its end.
     pub(super) fn is_ready(&self) -> bool {
-        self.0.read_at.load(Ordering::Acquire) != 0
+        self.0.read_at.is_set()
     }
 
     pub(super) fn status(&self) -> RevocationStatus {
         let table = &self.0.table;
-        let age = self.0.age(table.clock.monotonic());
+        let now = table.clock.monotonic();
+        let age = self.0.read_at.age(now);
         let progress = self.0.progress();
         RevocationStatus {
             is_current: age.is_some_and(|age| age <= TRUSTED),
             age,
-            sequence: progress.sequence,
+            hint_age: self.0.hinted_at.age(now),
+            sequence: progress.sequence(),
             targets: table.epochs.len(),
             last_error: progress.last_error.clone(),
         }
@@ -185,11 +228,6 @@ impl Reader {
         self.task.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn age(&self, now: Duration) -> Option<Duration> {
-        let read_at = self.read_at.load(Ordering::Acquire).checked_sub(1)?;
-        Some(now.saturating_sub(Duration::from_millis(read_at)))
-    }
-
     /// Whether the task runs, now at the latest. It needs a Tokio runtime.
     fn start(self: &Arc<Self>) -> bool {
         if self.running.load(Ordering::Acquire) {
@@ -211,8 +249,24 @@ impl Reader {
         loop {
             self.poll().await;
             sleep(SPACING).await;
-            drop(timeout(pause(), self.wake.notified()).await);
+            self.rest().await;
         }
+    }
+
+    /// Until the next read: a pause, or less if somebody says that there is something to read.
+    async fn rest(&self) {
+        // The log and the clock are the user's and may panic (R15). No hint comes then.
+        let hinted = AssertUnwindSafe(async {
+            self.log.hinted().await;
+            self.hinted_at.set(self.table.clock.monotonic());
+        });
+        let hinted = pin!(async {
+            if hinted.catch_unwind().await.is_err() {
+                pending().await
+            }
+        });
+        let woken = pin!(self.wake.notified());
+        drop(timeout(pause(), select(woken, hinted)).await);
     }
 
     async fn poll(&self) {
@@ -222,10 +276,8 @@ impl Reader {
         let failed_before = self.progress().last_error.is_some();
         match read {
             Ok(began) => {
-                let millis = u64::try_from(began.as_millis()).unwrap_or(u64::MAX);
                 self.progress().last_error = None;
-                self.read_at
-                    .store(millis.saturating_add(1), Ordering::Release);
+                self.read_at.set(began);
                 if failed_before {
                     tracing::info!(target: TARGET, "the revocation log is read again");
                 }
@@ -253,71 +305,113 @@ impl Reader {
         let began = self.table.clock.monotonic();
         let mut restarted = false;
         loop {
-            let seen = self.progress().sequence;
+            let last = self.progress().last.clone();
+            let seen = last.as_ref().map_or(0, |(number, _)| *number);
             // With the last entry known: a log that does not have it is not the one it was.
             let read = self.log.read_since(seen.saturating_sub(1), PAGE);
             let page = timeout(DEADLINE, read)
                 .await
                 .map_err(|_| BackendError::new("the revocation log did not answer within 2 s"))??;
-            let first = page.first().map(|(number, _)| *number);
-            if seen > 0 && first != Some(seen) {
+            if last.is_some() && page.first() != last.as_ref() {
                 if restarted {
                     return Err(nonsense());
                 }
-                tracing::warn!(
-                    target: TARGET,
-                    sequence = seen,
-                    "the revocation log no longer has the last entry read; reading it from the beginning"
-                );
                 restarted = true;
-                self.progress().sequence = 0;
+                self.begin_anew(seen);
                 continue;
             }
             self.apply(seen, &page)?;
             if page.len() < PAGE {
+                self.complete();
                 return Ok(began);
             }
-            if self.progress().sequence == seen {
+            if self.progress().sequence() == seen {
                 return Err(nonsense());
             }
         }
     }
 
+    /// What was heard of the log counts for nothing any more; what it revoked stays revoked.
+    fn begin_anew(&self, seen: u64) {
+        tracing::warn!(
+            target: TARGET,
+            sequence = seen,
+            "the revocation log no longer has the last entry read; reading it from the beginning"
+        );
+        let mut progress = self.progress();
+        progress.last = None;
+        progress.is_complete = false;
+        drop(progress);
+        // At once, for the whole of it may take long to read; and again at its end.
+        self.audience.tell_everything();
+    }
+
+    /// The end of the log is reached. Before a first read counts, nothing that was cached during it is
+    /// left.
+    fn complete(&self) {
+        if !self.progress().is_complete {
+            self.audience.tell_everything();
+            self.progress().is_complete = true;
+        }
+    }
+
     /// Applies what is new, up to the first gap: what is missing may still come.
     fn apply(&self, seen: u64, page: &[(u64, RevocationEntry)]) -> Result<(), BackendError> {
-        let now = self.table.clock.now();
-        // What was revoked before this process started is no news.
-        let is_news = self.read_at.load(Ordering::Acquire) != 0;
-        let mut changed = false;
         let mut last = seen;
         let mut gap = None;
-        for (number, entry) in page.iter().filter(|(number, _)| *number > seen) {
-            if last != 0 && *number != last.saturating_add(1) {
-                gap = Some((last, *number));
-                break;
-            }
-            last = *number;
-            let Some(target) = entry.target() else {
-                let kind = entry.kind.as_str();
-                tracing::warn!(target: TARGET, number, kind, "an unknown revocation was skipped");
-                continue;
-            };
-            if self.table.add(&target, entry, now) {
-                changed = true;
-                if is_news {
-                    self.table.record(&target, now);
+        let new = page.iter().filter(|(number, _)| *number > seen);
+        let new: Vec<_> = new
+            .take_while(|(number, _)| {
+                if last != 0 && *number != last.saturating_add(1) {
+                    gap = Some((last, *number));
+                    return false;
                 }
-            }
-        }
-        self.progress().sequence = last;
-        if changed {
-            self.table.signal.raise(Causes::REVOCATION, None);
+                last = *number;
+                true
+            })
+            .collect();
+        self.heed(&new);
+        if let Some(newest) = new.last() {
+            self.progress().last = Some((*newest).clone());
         }
         match gap {
             None => Ok(()),
             Some((before, after)) => Err(BackendError::new(format!(
                 "the revocation log goes from {before} to {after}: what is between cannot be read"
             ))),
+        }
+    }
+
+    fn heed(&self, entries: &[&(u64, RevocationEntry)]) {
+        let now = self.table.clock.now();
+        // What was revoked before this process started is no news.
+        let is_news = self.read_at.is_set();
+        let mut changed = false;
+        let mut news = News::default();
+        let mut unknown = None;
+        for (number, entry) in entries {
+            if let Some(target) = entry.target() {
+                let is_added = self.table.add(&target, entry, now);
+                changed |= is_added;
+                if is_added && is_news {
+                    self.table.record(&target, now);
+                }
+            } else if !news.take(entry) {
+                let (first, count) = unknown.unwrap_or(((*number, entry), 0_usize));
+                unknown = Some((first, count.saturating_add(1)));
+            }
+        }
+        if let Some(((number, entry), count)) = unknown {
+            // One line for a page of them: a newer version may write many.
+            let kind = entry.kind.as_str();
+            tracing::warn!(target: TARGET, number, kind, count, "unknown revocations were skipped");
+        }
+        if changed {
+            self.table.signal.raise(Causes::REVOCATION, None);
+        }
+        // Before everything is read, everything will be told to be forgotten.
+        if self.progress().is_complete {
+            self.audience.tell(&news);
         }
     }
 }

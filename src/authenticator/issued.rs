@@ -69,8 +69,12 @@ impl Issued {
     pub(super) fn new(tokens: ApiTokens, clock: Arc<dyn Clock>, signal: &Arc<Signal>) -> Self {
         let store = tokens.clone();
         let signal = signal.clone();
-        let listener = tokens.on_change(move |id| {
-            signal.raise(Causes::TOKEN, Some(signal.topic(id)));
+        let listener = tokens.on_change(move |change| {
+            let topic = match change {
+                TokenChange::Token(id) => Some(signal.topic(id)),
+                TokenChange::Everything => None,
+            };
+            signal.raise(Causes::TOKEN, topic);
         });
         Self {
             records: Loader::new(LIFETIME, serves, clock, move |id: TokenId| {
@@ -230,7 +234,8 @@ impl Issued {
         }
     }
 
-    /// Every write through `ApiTokens` of this process has been forgotten here when it returned.
+    /// Every write through `ApiTokens` of this process has been forgotten here when it returned, and
+    /// every one of another process when it was read in the log.
     fn forget_changed(&self) {
         let writes = self.tokens.writes();
         if self.seen.load(Ordering::Acquire) == writes {

@@ -13,6 +13,7 @@ use super::Shared;
 use super::decide::Proven;
 use super::follower::Follower;
 use super::need::{Asked, Need};
+use super::news::Audience;
 use super::revoked::Table;
 use crate::clock::UnixTime;
 use crate::error::BackendError;
@@ -36,10 +37,10 @@ pub(super) struct Revocations {
 }
 
 impl Revocations {
-    pub(super) fn new(table: Table, log: Option<DynRevocationLog>) -> Self {
+    pub(super) fn new(table: Table, log: Option<DynRevocationLog>, audience: Audience) -> Self {
         let table = Arc::new(table);
         Self {
-            follower: log.map(|log| Follower::new(log, table.clone())),
+            follower: log.map(|log| Follower::new(log, table.clone(), audience)),
             table,
             ahead: ArcSwapOption::empty(),
             writing: Mutex::default(),
@@ -260,9 +261,11 @@ impl AuthHandle {
         Ok(())
     }
 
-    /// Says that another process has revoked something: the shared log is read now instead of within
-    /// two seconds. Call it from whatever tells processes of each other; it costs nothing to call it
-    /// too often, and a call that gets lost is made up for. Without a log it does nothing.
+    /// Says that another process has revoked something, or changed a policy or an API token in a store
+    /// that says so in the log: the shared log is read now instead of within two seconds. Call it from
+    /// whatever tells processes of each other; it costs nothing to call it too often, and a call that
+    /// gets lost is made up for. A log with [hints](crate::revocation::RevocationLog::hinted) of its own
+    /// needs no call. Without a log it does nothing.
     pub fn notify(&self) {
         if let Some(follower) = &self.0.revocations.follower {
             follower.notify();

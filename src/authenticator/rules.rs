@@ -158,9 +158,12 @@ fn policies_from(
     );
     let behind = policies.clone();
     // Called before `put` returns: no request that starts then is decided on the old policy.
-    let listener = store.changes().on_change(move |organization| {
-        behind.invalidate(organization);
-        signal.raise(Causes::POLICY, Some(signal.topic(organization)));
+    let listener = store.changes().on_any(move |organization| {
+        match organization {
+            Some(organization) => behind.invalidate(organization),
+            None => behind.invalidate_all(),
+        }
+        signal.raise(Causes::POLICY, organization.map(|one| signal.topic(one)));
     });
     (policies, listener)
 }

@@ -4,9 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::runtime::Handle;
-
 use super::evidence::Evidence;
+use super::puts;
 use super::sender::{Arrival, Sender};
 use super::{Authenticator, Head, Shared};
 use crate::api_token::ApiTokens;
@@ -16,13 +15,9 @@ use crate::audit::{
 };
 use crate::clock::{Clock, UnixTime};
 use crate::context::AuthContext;
-use crate::ident::OrganizationId;
-use crate::policy::{ChangeListener, DynPolicyStore, PolicyStore};
+use crate::policy::{ChangeListener, DynPolicyStore};
 use crate::rejection::Rejection;
 use crate::wire::correlation::{request_id, trace_id};
-
-/// A changed policy is read for at most this long, to name its version.
-const DEADLINE: Duration = Duration::from_secs(2);
 
 /// Where records go, while this lives.
 pub(super) struct Audit {
@@ -42,44 +37,10 @@ impl Audit {
             tokens.inherit_audit(&trail);
         }
         Self {
-            _policies: policies.map(|store| listen(store, &trail, clock)),
+            _policies: policies.map(|store| puts::listen(store, &trail, clock)),
             trail,
         }
     }
-}
-
-/// Puts every change of a policy on record, with the version found right after it.
-fn listen(store: &DynPolicyStore, trail: &AuditTrail, clock: &Arc<dyn Clock>) -> ChangeListener {
-    let (reader, trail, clock) = (store.clone(), trail.clone(), clock.clone());
-    store.changes().on_change(move |organization| {
-        let (now, trail) = (clock.now(), trail.clone());
-        // A listener must not wait, and it hears a name only.
-        match Handle::try_current() {
-            Ok(runtime) => {
-                let (reader, organization) = (reader.clone(), organization.clone());
-                runtime.spawn(async move {
-                    let policy = tokio::time::timeout(DEADLINE, reader.load(&organization)).await;
-                    let version = match policy {
-                        Ok(Ok(Some(policy))) => Some(policy.version()),
-                        _ => None,
-                    };
-                    trail.record(policy_changed(now, &organization, version));
-                });
-            }
-            Err(_) => trail.record(policy_changed(now, organization, None)),
-        }
-    })
-}
-
-fn policy_changed(
-    now: UnixTime,
-    organization: &OrganizationId,
-    version: Option<u64>,
-) -> AuditRecord {
-    let mut record = AuditRecord::new(AuditEvent::PolicyChanged, now);
-    record.organization = Some(AuditText::new(organization));
-    record.policy = version.map(|version| AuditPolicy::new(&version.to_string(), ""));
-    record
 }
 
 /// A decision that is waited for. Dropped before it is finished, it leaves a record: whoever asked

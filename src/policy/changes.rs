@@ -10,7 +10,8 @@ use tokio::sync::broadcast;
 
 use crate::ident::OrganizationId;
 
-type Listener = dyn Fn(&OrganizationId) + Send + Sync;
+/// Hears of an organization, or of all.
+type Listener = dyn Fn(Option<&OrganizationId>) + Send + Sync;
 
 /// Organizations share this many counters. A collision costs one needless read.
 const STAMPS: usize = 1024;
@@ -52,29 +53,30 @@ impl PolicyChanges {
     }
 
     /// For stores: call it after the swap and before `put` returns, and whenever another instance
-    /// is known to have changed a policy. A listener that panics does not keep others from hearing.
+    /// is known to have changed a policy; an authenticator that follows a
+    /// [log](crate::authenticator::AuthenticatorBuilder::revocations) calls it for the news in there. So
+    /// one change may be announced twice. A listener that panics does not keep others from hearing.
     pub fn announce(&self, organization: &OrganizationId) {
         // Release, paired with the acquire of the readers: who sees the new number sees the swap.
         if let Some(stamp) = self.slot(organization) {
             stamp.fetch_add(1, Ordering::AcqRel);
         }
         self.0.generation.fetch_add(1, Ordering::AcqRel);
-        for listener in self.living() {
-            // The store must not fail for a fault of its audience.
-            let _ = catch_unwind(AssertUnwindSafe(|| listener(organization)));
-        }
+        self.tell(Some(organization));
         // An error means that nobody subscribes.
         let _ = self.0.sender.send(organization.clone());
     }
 
-    /// For stores that may have missed announcements of other instances, such as after a lost
-    /// connection: every entry of every cache becomes stale. Listeners and subscribers are not
-    /// told, since there is no organization to name.
+    /// For whoever may have missed announcements of other instances, such as after a lost
+    /// connection: every entry of every cache becomes stale, those of authenticators included, and
+    /// open streams are judged again. Listeners of [`on_change`](Self::on_change) and subscribers are
+    /// not told, since there is no organization to name; [`generation`](Self::generation) tells them.
     pub fn announce_all(&self) {
         for stamp in &self.0.stamps {
             stamp.fetch_add(1, Ordering::AcqRel);
         }
         self.0.generation.fetch_add(1, Ordering::AcqRel);
+        self.tell(None);
     }
 
     /// A number that is another one after each change of this organization's policy, and sometimes
@@ -98,6 +100,18 @@ impl PolicyChanges {
         &self,
         listener: impl Fn(&OrganizationId) + Send + Sync + 'static,
     ) -> ChangeListener {
+        self.on_any(move |organization| {
+            if let Some(organization) = organization {
+                listener(organization);
+            }
+        })
+    }
+
+    /// The same, and with `None` when any policy may have changed.
+    pub(crate) fn on_any(
+        &self,
+        listener: impl Fn(Option<&OrganizationId>) + Send + Sync + 'static,
+    ) -> ChangeListener {
         let listener: Arc<Listener> = Arc::new(listener);
         let mut listeners = self
             .0
@@ -119,6 +133,13 @@ impl PolicyChanges {
         let buckets = u64::try_from(STAMPS).unwrap_or(1);
         let index = self.0.hasher.hash_one(organization) % buckets;
         self.0.stamps.get(usize::try_from(index).unwrap_or(0))
+    }
+
+    fn tell(&self, organization: Option<&OrganizationId>) {
+        for listener in self.living() {
+            // The store must not fail for a fault of its audience.
+            let _ = catch_unwind(AssertUnwindSafe(|| listener(organization)));
+        }
     }
 
     /// Copied, so that a listener may add another one.

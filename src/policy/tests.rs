@@ -179,10 +179,18 @@ fn pol_05_a_cache_can_be_told_that_anything_may_have_changed() {
     let changes = PolicyChanges::new();
     let names = ["a", "b", "c"].map(|name| OrganizationId::new(name).unwrap());
     let before = names.each_ref().map(|name| changes.stamp(name));
+    let heard = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let (one, any) = (heard.clone(), heard.clone());
+    let _one = changes.on_change(move |name| one.lock().unwrap().push(Some(name.clone())));
+    let _any = changes.on_any(move |name| any.lock().unwrap().push(name.cloned()));
     changes.announce_all();
     for (name, before) in names.iter().zip(before) {
         assert_ne!(changes.stamp(name), before);
     }
+    let [a, ..] = &names;
+    changes.announce(a);
+    let heard = heard.lock().unwrap();
+    assert_eq!(*heard, [None, Some(a.clone()), Some(a.clone())]);
 }
 
 #[test]

@@ -32,6 +32,8 @@ mod edge;
 mod enrichment;
 mod errors_page;
 mod failures;
+mod fleet;
+mod fleet_support;
 mod foreign;
 mod frameworks;
 mod grpc;

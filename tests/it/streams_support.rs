@@ -15,9 +15,9 @@ use http_body_util::{BodyExt, Empty};
 use serde_json::Value;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tower::{Layer, ServiceExt, service_fn};
-use tower_mcp_auth::McpAuthLayer;
 use tower_mcp_auth::middleware::RequestBody;
 use tower_mcp_auth::middleware::ResponseBody;
+use tower_mcp_auth::{Authenticator, McpAuthLayer};
 
 use crate::support::post;
 use crate::tokens_support::TokenWorld;
@@ -53,6 +53,29 @@ pub struct Open {
 }
 
 impl Open {
+    /// A response of this type that goes on, to a request that is let in.
+    pub async fn by(
+        auth: &Authenticator,
+        request: http::request::Builder,
+        kind: &'static str,
+    ) -> Self {
+        let (feed, body) = fed();
+        let body = Arc::new(Mutex::new(Some(body)));
+        let service = service_fn(move |_: http::Request<RequestBody<Empty<Bytes>>>| {
+            let body = body.lock().unwrap().take().expect("one request");
+            let response = Response::builder().header("content-type", kind);
+            ready(Ok::<_, Infallible>(response.body(body).unwrap()))
+        });
+        let service = McpAuthLayer::new(auth.clone()).layer(service);
+        let response = service.oneshot(request.body(Empty::new()).unwrap()).await;
+        let response = response.unwrap();
+        assert_eq!(response.status(), 200);
+        Open {
+            feed: Some(feed),
+            body: response.into_body(),
+        }
+    }
+
     pub fn feed(&self, bytes: impl Into<Bytes>) {
         self.feed_frame(Frame::data(bytes.into()));
     }
@@ -141,21 +164,7 @@ impl TokenWorld {
     }
 
     pub async fn open_as(&self, request: http::request::Builder, kind: &'static str) -> Open {
-        let (feed, body) = fed();
-        let body = Arc::new(Mutex::new(Some(body)));
-        let service = service_fn(move |_: http::Request<RequestBody<Empty<Bytes>>>| {
-            let body = body.lock().unwrap().take().expect("one request");
-            let response = Response::builder().header("content-type", kind);
-            ready(Ok::<_, Infallible>(response.body(body).unwrap()))
-        });
-        let service = McpAuthLayer::new(self.auth.clone()).layer(service);
-        let response = service.oneshot(request.body(Empty::new()).unwrap()).await;
-        let response = response.unwrap();
-        assert_eq!(response.status(), 200);
-        Open {
-            feed: Some(feed),
-            body: response.into_body(),
-        }
+        Open::by(&self.auth, request, kind).await
     }
 
     /// An event stream opened with an access token of this subject of `acme`.

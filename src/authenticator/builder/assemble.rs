@@ -7,6 +7,7 @@ use super::AuthenticatorBuilder;
 use super::examine::Examined;
 use crate::authenticator::foreign::Foreign;
 use crate::authenticator::issued::Issued;
+use crate::authenticator::news::Audience;
 use crate::authenticator::revocation::Revocations;
 use crate::authenticator::revoked::Table;
 use crate::authenticator::rules::Rules;
@@ -48,6 +49,7 @@ pub(super) fn assemble(builder: AuthenticatorBuilder, examined: Examined) -> Aut
         let (tokens, policies) = (builder.tokens.as_ref(), builder.policies.as_ref());
         Audit::new(trail, tokens, policies, &clock)
     });
+    let audience = Audience::new(builder.tokens.as_ref(), builder.policies.as_ref());
     let (issued, marker) = (builder.tokens, examined.marker);
     let tokens = (issued.is_some() || marker.is_some()).then(|| Tokens {
         issued: issued.map(|tokens| Issued::new(tokens, clock.clone(), &signal)),
@@ -69,7 +71,7 @@ pub(super) fn assemble(builder: AuthenticatorBuilder, examined: Examined) -> Aut
         tokens,
         introspectors,
         rules: Rules::new(builder.policies, builder.enricher, &clock, &signal),
-        revocations: Revocations::new(table, builder.revocations),
+        revocations: Revocations::new(table, builder.revocations, audience),
         senders: builder.senders,
         supported_clients: builder.supported_clients,
         disabled_is_forbidden: builder.disabled_is_forbidden,

@@ -80,6 +80,12 @@ impl From<OrganizationId> for TokenQuery {
 /// [`api_token_store_contract!`](crate::api_token_store_contract) (feature `testing`) tests an
 /// implementation.
 ///
+/// A store that several processes share appends
+/// [`RecordChange::ApiToken`](crate::revocation::RecordChange::ApiToken) to the log they follow
+/// ([`revocations`](crate::authenticator::AuthenticatorBuilder::revocations)), in the same transaction as
+/// each [`update`](Self::update): the others then obey it within about two seconds, and otherwise
+/// within 30. [`insert`](Self::insert) and [`touch`](Self::touch) are no news.
+///
 /// An error means that the answer is unknown; the client then gets 503, never 401. Give every
 /// call a deadline of its own, half a second for instance.
 #[diagnostic::on_unimplemented(

@@ -195,8 +195,10 @@ impl AuthenticatorBuilder {
     }
 
     /// The rules of organizations' administrators. An organization without a stored policy is OAuth
-    /// only. Policies are read at most 30 s late from elsewhere, at once in this process, and serve
-    /// 5 min while their store fails; then requests get 503.
+    /// only. A change made in this process is in force at once. One made elsewhere is within about two
+    /// seconds if the store writes [news](crate::revocation::RecordChange) into the log given to
+    /// [`revocations`](Self::revocations), and otherwise within 30 s. Policies serve 5 min while their
+    /// store fails; then, and after news of a change that cannot be read, requests get 503.
     #[must_use]
     pub fn policies(mut self, store: impl PolicyStore) -> Self {
         self.policies = Some(DynPolicyStore::new(store));
@@ -229,8 +231,9 @@ impl AuthenticatorBuilder {
 
     /// Shares revocations with the other processes of this server. What is revoked through
     /// [`AuthHandle`](super::AuthHandle) is written to the log first; what others write is read every
-    /// two seconds, by one task in the runtime of the first request. Default: none; a revocation then
-    /// holds in this process alone.
+    /// two seconds, or at once after a [hint](RevocationLog::hinted), by one task in the runtime of the
+    /// first request. With the revocations come news of API tokens and policies, if their stores write
+    /// them there. Default: none; a revocation then holds in this process alone.
     ///
     /// Before the log was read once, nobody is let in (503); when it could not be read for 60 s, no
     /// API token is, and access tokens are until they expire. See [`revocation`](crate::revocation).

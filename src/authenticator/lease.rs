@@ -1,8 +1,8 @@
 //! What ties a response that goes on to the credential that opened it (MCP-20).
 //!
 //! A request is judged once. A stream is looked at again whenever something is said to have changed
-//! that may concern it, and once a minute for what nobody says: the write of another process, a clock
-//! that was set, a credential that has become too old for its organization.
+//! that may concern it, and once a minute for what nobody says: the write of another process that no log
+//! tells of, a clock that was set, a credential that has become too old for its organization.
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};

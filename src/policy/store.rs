@@ -11,6 +11,11 @@ use crate::ident::OrganizationId;
 
 /// Keeps the policies of organizations.
 ///
+/// A store that several processes share appends
+/// [`RecordChange::Policy`](crate::revocation::RecordChange::Policy) to the log they follow
+/// ([`revocations`](crate::authenticator::AuthenticatorBuilder::revocations)), in the same transaction as
+/// each [`put`](Self::put): the others then obey it within about two seconds, and otherwise within 30.
+///
 /// An implementation passes `testing::policies`' contract, which the macro
 /// `policy_store_contract!` (feature `testing`) turns into tests. Cloning shares the store.
 #[diagnostic::on_unimplemented(
@@ -48,7 +53,8 @@ pub trait PolicyStore: Clone + Send + Sync + 'static {
         expected: u64,
     ) -> impl Future<Output = Result<OrganizationPolicy, PutError>> + Send;
 
-    /// Where this store announces changes, its own and those it hears of from other instances.
+    /// Where this store announces changes, its own and those it hears of from other instances. Always
+    /// the same one. An authenticator announces here what it reads in its log.
     fn changes(&self) -> &PolicyChanges;
 }
 

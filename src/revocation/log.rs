@@ -8,7 +8,9 @@ use std::sync::Arc;
 use super::entry::RevocationEntry;
 use crate::error::BackendError;
 
-/// An append-only list of revocations, shared by the processes of a server: a table, a stream.
+/// An append-only list of revocations and of [news](super::RecordChange) of changed records, shared by the
+/// processes of a server: a table, a stream. What readers do with it:
+/// [`revocation`](super#how-processes-hear-of-each-other).
 ///
 /// It is the truth; whatever tells processes of a new entry is only a hint to read now, and may get
 /// lost, come twice or late (R22). An implementation passes `revocation::contract`, which the macro
@@ -38,7 +40,8 @@ pub trait RevocationLog: Clone + Send + Sync + 'static {
     /// Fewer than `limit` means there are no more.
     ///
     /// What was appended more than [`KEPT`](super::KEPT) ago may be gone, oldest first; nothing else
-    /// may. Numbers go on.
+    /// may, and never the last entry. Numbers go on. An entry comes back as it was appended: readers
+    /// compare the last they read, and take a log that has another one for another log.
     ///
     /// # Errors
     ///
@@ -50,8 +53,9 @@ pub trait RevocationLog: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<Vec<(u64, RevocationEntry)>, BackendError>> + Send;
 
     /// Ends when something may have been appended since the last call, by whatever way the log hears of
-    /// that: see [`Hints`](super::Hints), whose rules hold. Default: never; readers read every two
-    /// seconds.
+    /// that: see [`Hints`](super::Hints), whose rules hold. Dropped and called again, it loses no hint.
+    /// However often it ends, readers leave 100 ms between two reads. Default: never; they read every
+    /// two seconds.
     fn hinted(&self) -> impl Future<Output = ()> + Send {
         std::future::pending()
     }

@@ -56,8 +56,9 @@
 //!   [other processes](crate::revocation) or [`ApiTokens`](crate::api_token::ApiTokens);
 //! - on a policy that no longer lets its holder in. A change that leaves them in is not noticed.
 //!
-//! Changes made through this process end it at once; what other processes write, and what a directory
-//! says, is looked at once a minute, so that streams outlive it by that much more than requests do. If
+//! Changes made through this process end it at once, and those of other processes as soon as they are
+//! read in the [log](crate::revocation) they share. What no log tells of, and what a directory says, is
+//! looked at once a minute, so that streams outlive it by that much more than requests do. If
 //! after a change, or in that minute, a store does not answer within its deadline and nothing usable is
 //! held, the stream is ended too: nobody can say that it may go on. Nothing is sent from the moment a
 //! change that may concern a stream is known until it is known that it does not.

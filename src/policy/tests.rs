@@ -179,7 +179,7 @@ fn pol_05_a_cache_can_be_told_that_anything_may_have_changed() {
     let changes = PolicyChanges::new();
     let names = ["a", "b", "c"].map(|name| OrganizationId::new(name).unwrap());
     let before = names.each_ref().map(|name| changes.stamp(name));
-    let heard = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let heard = Arc::new(std::sync::Mutex::new(Vec::new()));
     let (one, any) = (heard.clone(), heard.clone());
     let _one = changes.on_change(move |name| one.lock().unwrap().push(Some(name.clone())));
     let _any = changes.on_any(move |name| any.lock().unwrap().push(name.cloned()));

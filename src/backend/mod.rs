@@ -14,5 +14,9 @@ mod rmcp;
 pub use axum::{MissingAuthLayer, RequiredScopes, Scoped, ScopedRejection};
 #[cfg(feature = "client")]
 pub use http::{HttpClient, HttpClientBuilder, HttpResponseFuture};
+#[cfg(feature = "redis")]
+pub use redis::RedisHints;
+#[cfg(all(feature = "redis", feature = "dpop"))]
+pub use redis::RedisReplayStore;
 #[cfg(feature = "rmcp")]
 pub use rmcp::FilterList;

@@ -2,3 +2,10 @@
 
 mod address;
 mod connection;
+mod hints;
+#[cfg(feature = "dpop")]
+mod replay;
+
+pub use hints::RedisHints;
+#[cfg(feature = "dpop")]
+pub use replay::RedisReplayStore;

@@ -1,0 +1,11 @@
+//! What the processes of a server tell each other through Redis.
+
+mod address;
+mod connection;
+mod hints;
+#[cfg(feature = "dpop")]
+mod replay;
+
+pub use hints::RedisHints;
+#[cfg(feature = "dpop")]
+pub use replay::RedisReplayStore;

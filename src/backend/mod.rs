@@ -5,6 +5,8 @@ mod axum;
 #[cfg(feature = "client")]
 mod http;
 
+#[cfg(feature = "redis")]
+mod redis;
 #[cfg(feature = "rmcp")]
 mod rmcp;
 

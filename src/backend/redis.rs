@@ -1,0 +1,4 @@
+//! What the processes of a server tell each other through Redis.
+
+mod address;
+mod connection;

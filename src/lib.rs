@@ -228,7 +228,12 @@ mod response;
 pub mod events;
 pub mod middleware;
 // Rank 8, adapters.
-#[cfg(any(feature = "client", feature = "axum", feature = "rmcp"))]
+#[cfg(any(
+    feature = "client",
+    feature = "axum",
+    feature = "redis",
+    feature = "rmcp"
+))]
 pub mod backend;
 #[cfg(feature = "cors")]
 mod cors;

@@ -14,5 +14,7 @@ mod rmcp;
 pub use axum::{MissingAuthLayer, RequiredScopes, Scoped, ScopedRejection};
 #[cfg(feature = "client")]
 pub use http::{HttpClient, HttpClientBuilder, HttpResponseFuture};
+#[cfg(feature = "redis")]
+pub use redis::RedisFailures;
 #[cfg(feature = "rmcp")]
 pub use rmcp::FilterList;

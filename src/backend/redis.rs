@@ -2,3 +2,6 @@
 
 mod address;
 mod connection;
+mod failures;
+
+pub use failures::RedisFailures;

@@ -26,6 +26,32 @@
 //! # let _ = settings;
 //! ```
 //!
+//! # Several processes
+//!
+//! Each process counts by itself, so a client that reaches ten of them gets ten limits, unless they share
+//! their failures ([`shared_failures`](crate::authenticator::AuthenticatorBuilder::shared_failures);
+//! `backend::RedisFailures` with the feature `redis`, or a [`SharedFailures`] of yours). The first failure
+//! wakes one task, which tells the failures here and hears the sums of all processes, at once and then
+//! every second, and sleeps again when for a minute or two nobody has failed anywhere. The first second
+//! of an attack still meets one limit per process; after it, about one.
+//!
+//! It is advice, and nothing depends on it:
+//!
+//! - No request waits for it. A call that takes longer than 500 ms is given up; what it told may be lost.
+//!   One warning per outage; every process goes on with its own limits.
+//! - Failures elsewhere count for a client only once it has failed here too. Even a store that lies
+//!   slows down nobody who does not fail, and those who do for at most a minute.
+//! - They may take more than a limit holds, forgiven at its rate: otherwise each process would forgive them
+//!   once. So who fails everywhere may wait for up to a minute, where a client of one process waits for
+//!   the time in which one failure is forgiven.
+//! - Failures of clients whose address is not known stay where they are.
+//! - Clocks of processes that are more than a few seconds apart lose some failures at the end of each
+//!   minute.
+//! - 1,000 buckets are told at a time, those with most failures first, and at most 10,000 are known at a
+//!   time, of the last two minutes; what is beyond counts in its own process.
+//! - Names of [buckets](Bucket) are hashes. They hide addresses from a glance and not from a search: there
+//!   are few enough IPv4 addresses to try them all.
+//!
 //! # Memory
 //!
 //! A table holds at most [`max_entries`](ThrottleSettings::max_entries) buckets, and only those

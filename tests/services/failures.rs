@@ -17,6 +17,8 @@ use tower_mcp_auth::policy::{MemoryPolicyStore, PolicyStore};
 use tower_mcp_auth::throttle::{Bucket, Failures, SharedFailures};
 use tower_mcp_auth::{Authenticator, Issuer, OrganizationPolicy, ProtectedResource, Reason};
 
+use crate::support::{redis_url, unique};
+
 const ATTACKER: &str = "203.0.113.66";
 const VICTIM: &str = "198.51.100.7";
 
@@ -91,21 +93,14 @@ impl Fleet {
     }
 }
 
-fn redis() -> String {
-    std::env::var("MCP_AUTH_TEST_REDIS").expect("run this by scripts/services run")
-}
-
 /// Keys of one test alone.
 fn failures(url: &str) -> RedisFailures {
-    let mut random = [0; 8];
-    getrandom::fill(&mut random).unwrap();
-    let prefix = format!("test:{:x}", u64::from_be_bytes(random));
-    RedisFailures::new(url).unwrap().prefix(prefix)
+    RedisFailures::new(url).unwrap().prefix(unique("failures"))
 }
 
 #[tokio::test]
 async fn edge_06_failures_spread_over_processes_are_one_clients() {
-    let fleet = Fleet::new(3, &failures(&redis())).await;
+    let fleet = Fleet::new(3, &failures(&redis_url())).await;
     // Fewer than any process alone would mind, and together more than it forgives meanwhile.
     for process in 0..3 {
         fleet.fail(process, ATTACKER, 12).await;
@@ -120,17 +115,22 @@ async fn edge_06_failures_spread_over_processes_are_one_clients() {
 
 #[tokio::test]
 async fn edge_06_redis_adds_up_and_tells_of_others() {
-    let store = failures(&redis());
+    let store = failures(&redis_url());
     let failures = |name: u8, count| Failures {
         bucket: Bucket::from_bytes([name; 16]),
         count,
     };
-    let told = store.exchange(7, vec![failures(1, 3), failures(0, 1)]).await;
+    let told = store
+        .exchange(7, vec![failures(1, 3), failures(0, 1)])
+        .await;
     assert!(told.unwrap().contains(&failures(1, 3)));
     let told = store.exchange(7, vec![failures(1, 4)]).await.unwrap();
     assert!(told.contains(&failures(1, 7)) && told.contains(&failures(0, 1)));
     assert_eq!(store.exchange(8, Vec::new()).await.unwrap(), []);
-    assert_eq!(store.exchange(8, vec![failures(1, 1)]).await.unwrap()[0].count, 1);
+    assert_eq!(
+        store.exchange(8, vec![failures(1, 1)]).await.unwrap()[0].count,
+        1
+    );
     // Of many, those with most; and in any case those that were told.
     let many: Vec<_> = (0..1000_u32)
         .map(|number| Failures {
@@ -147,7 +147,7 @@ async fn edge_06_redis_adds_up_and_tells_of_others() {
 
 #[tokio::test]
 async fn r21_without_redis_every_process_has_its_own_limits_and_comes_back() {
-    let link = Link::to(&redis()).await;
+    let link = Link::to(&redis_url()).await;
     let store = failures(&link.url);
     let fleet = Fleet::new(2, &store).await;
     fleet.fail(0, "192.0.2.1", 14).await;

@@ -50,7 +50,7 @@ struct Total {
 impl Entry {
     fn total(&mut self, minute: u64) -> &mut u32 {
         let [even, odd] = &mut self.totals;
-        let total = if minute % 2 == 0 { even } else { odd };
+        let total = if minute.is_multiple_of(2) { even } else { odd };
         if total.minute != minute {
             *total = Total {
                 minute,

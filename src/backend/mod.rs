@@ -14,7 +14,9 @@ mod rmcp;
 pub use axum::{MissingAuthLayer, RequiredScopes, Scoped, ScopedRejection};
 #[cfg(feature = "client")]
 pub use http::{HttpClient, HttpClientBuilder, HttpResponseFuture};
+#[cfg(all(feature = "redis", feature = "dpop"))]
+pub use redis::RedisReplayStore;
 #[cfg(feature = "redis")]
-pub use redis::RedisFailures;
+pub use redis::{RedisFailures, RedisHints};
 #[cfg(feature = "rmcp")]
 pub use rmcp::FilterList;

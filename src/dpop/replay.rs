@@ -23,6 +23,13 @@ impl ProofId {
     }
 }
 
+/// For tests of a [`ReplayStore`].
+impl From<[u8; 32]> for ProofId {
+    fn from(digest: [u8; 32]) -> Self {
+        Self(digest)
+    }
+}
+
 /// Whether a proof has been used before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "there is no third")]

@@ -95,7 +95,9 @@ impl Fleet {
 
 /// Keys of one test alone.
 fn failures(url: &str) -> RedisFailures {
-    RedisFailures::new(url).unwrap().prefix(unique("failures"))
+    RedisFailures::new(url)
+        .unwrap()
+        .key_prefix(&unique("failures"))
 }
 
 #[tokio::test]

@@ -69,27 +69,23 @@ impl Connection {
         &self.0.client
     }
 
-    /// Runs a command, at most once, within 250 ms.
+    /// Runs a command within 250 ms. It may run twice: again if a connection that was open before turns out
+    /// to be closed, as after a restart, a failover, or the patience of a proxy.
     ///
     /// # Errors
     ///
     /// Redis is out of reach, late, refuses the command, or answers with another type. It may have run.
     pub(super) async fn query<T: FromRedisValue>(&self, cmd: &Cmd) -> Result<T, BackendError> {
-        self.bounded(cmd, false).await
+        self.query_counted(cmd).await.map(|(answer, _)| answer)
     }
 
-    /// The same for a command that may run twice: again if a connection that was open before turns out
-    /// to be closed, as after a restart, a failover, or the patience of a proxy.
-    pub(super) async fn query_again<T: FromRedisValue>(
+    /// The same, and whether it was sent twice and so may have run twice.
+    pub(super) async fn query_counted<T: FromRedisValue>(
         &self,
         cmd: &Cmd,
-    ) -> Result<T, BackendError> {
-        self.bounded(cmd, true).await
-    }
-
-    async fn bounded<T: FromRedisValue>(&self, cmd: &Cmd, twice: bool) -> Result<T, BackendError> {
+    ) -> Result<(T, bool), BackendError> {
         let mut used = None;
-        let answer = match timeout(DEADLINE, self.run(cmd, twice, &mut used)).await {
+        let answer = match timeout(DEADLINE, self.run(cmd, &mut used)).await {
             Ok(answer) => answer,
             Err(_) => {
                 // Too late on a connection that was open: nobody may be at its other end any more.
@@ -111,9 +107,9 @@ impl Connection {
     async fn run<T: FromRedisValue>(
         &self,
         cmd: &Cmd,
-        mut twice: bool,
         used: &mut Option<u64>,
-    ) -> Result<T, BackendError> {
+    ) -> Result<(T, bool), BackendError> {
+        let mut again = false;
         loop {
             let attempt = self.0.attempt()?;
             let mut open = match attempt.opening.await {
@@ -125,16 +121,17 @@ impl Connection {
             };
             *used = attempt.old.then_some(attempt.number);
             let error = match cmd.query_async(&mut open).await {
-                Ok(answer) => return Ok(answer),
+                Ok(answer) => return Ok((answer, again)),
                 Err(error) => error,
             };
             let closed = error.is_unrecoverable_error();
             if closed || of_a_replica(&error) {
                 self.0.lost(attempt.number);
             }
-            if !(closed && attempt.old && std::mem::take(&mut twice)) {
+            if again || !closed || !attempt.old {
                 return Err(self.0.error(error));
             }
+            again = true;
         }
     }
 }

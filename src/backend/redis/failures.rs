@@ -33,14 +33,14 @@ const MOST: u32 = 1000;
 /// addresses adds at most 1,000 entries a second for each of its processes, of about 100 bytes.
 ///
 /// It needs the commands `EVAL`, `ZINCRBY`, `EXPIRE` and `ZREVRANGE` on keys that begin with the
-/// [prefix](Self::prefix). Give it a prefix of its own, or a database, where several servers use one
+/// [prefix](Self::key_prefix). Give it a prefix of its own, or a database, where several servers use one
 /// Redis: what fails at one would count at the others. Whoever may write there can make clients that
 /// fail wait for up to a minute, and nobody else.
 ///
 /// ```
 /// use tower_mcp_auth::backend::RedisFailures;
 ///
-/// let failures = RedisFailures::new("redis://127.0.0.1:6379")?.prefix("mcp-eu");
+/// let failures = RedisFailures::new("redis://127.0.0.1:6379")?.key_prefix("mcp-eu");
 /// # use tower_mcp_auth::{Authenticator, ProtectedResource};
 /// # let builder = Authenticator::builder(ProtectedResource::new("https://mcp.example.com/mcp"));
 /// let builder = builder.shared_failures(failures);
@@ -68,8 +68,8 @@ impl RedisFailures {
 
     /// What keys begin with. Default `mcp_auth`; keys are `mcp_auth:failures:<minute>`.
     #[must_use]
-    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
-        self.prefix = prefix.into();
+    pub fn key_prefix(mut self, name: &str) -> Self {
+        self.prefix = name.into();
         self
     }
 
@@ -133,7 +133,9 @@ mod tests {
 
     #[test]
     fn one_command_tells_and_asks() {
-        let failures = RedisFailures::new("redis://127.0.0.1").unwrap().prefix("p");
+        let failures = RedisFailures::new("redis://127.0.0.1")
+            .unwrap()
+            .key_prefix("p");
         let told = Failures {
             bucket: Bucket::from_bytes([b'x'; 16]),
             count: 3,

@@ -306,7 +306,7 @@ async fn edge_06_what_is_told_at_the_end_of_a_minute_is_heard_in_the_next() {
     let [here, there] = fleet.as_slice() else {
         unreachable!()
     };
-    sleep(Duration::from_millis(50_000)).await;
+    sleep(Duration::from_secs(50)).await;
     fail(here, ATTACKER, 1).await;
     sleep(Duration::from_millis(9_500)).await;
     // Told in the last half second, when `here` has asked for the last time.

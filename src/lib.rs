@@ -111,7 +111,8 @@
 //! - [`authenticator::AuthHandle`]: revocation while the server runs. [`revocation`]: what it covers, and a
 //!   log for servers of several processes. `events` (feature `events`): revocation by security event tokens.
 //! - [`fetch::Fetch`], [`clock::Clock`], [`api_token::ApiTokenStore`], [`policy::PolicyStore`],
-//!   [`revocation::RevocationLog`], [`enrich::ContextEnricher`], `dpop::ReplayStore`, [`audit::AuditSink`],
+//!   [`revocation::RevocationLog`], [`throttle::SharedFailures`], [`enrich::ContextEnricher`],
+//!   `dpop::ReplayStore`, [`audit::AuditSink`],
 //!   [`api_token::foreign::ForeignTokens`]: the ports. `HttpClient` is the default `Fetch`.
 //!
 //! # Features
@@ -160,6 +161,8 @@
 //! | records, foreign tokens, policies, user facts held; as many unknown keys beside each | 50,000; 50,000; 100,000; 50,000 | fixed |
 //! | failed API tokens, per address (IPv6 /64) | 20 at once, 20 a minute | or off |
 //! | failed API tokens, per id and address | 5 at once, 5 a minute | or off |
+//! | failures told to other processes: every; one call; buckets a call; buckets known | 1 s while anybody fails; 500 ms; 1,000; 10,000 | fixed |
+//! | waiting because of failures at other processes | up to 60 s | fixed |
 //! | life of an API token | 90 days | 1 s – 365 d |
 //! | message read for tool rules | 4 MiB, depth 64 | 1 KiB – 64 MiB; fixed |
 //! | message read without a credential | 64 KiB | fixed |
@@ -231,9 +234,10 @@ pub mod middleware;
 #[cfg(any(
     feature = "client",
     feature = "axum",
+    feature = "postgres",
+    feature = "redis",
     feature = "rmcp",
-    feature = "sqlite",
-    feature = "postgres"
+    feature = "sqlite"
 ))]
 pub mod backend;
 #[cfg(feature = "cors")]

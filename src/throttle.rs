@@ -26,6 +26,32 @@
 //! # let _ = settings;
 //! ```
 //!
+//! # Several processes
+//!
+//! Each process counts by itself, so a client that reaches ten of them gets ten limits, unless they share
+//! their failures ([`shared_failures`](crate::authenticator::AuthenticatorBuilder::shared_failures);
+//! `backend::RedisFailures` with the feature `redis`, or a [`SharedFailures`] of yours). The first failure
+//! wakes one task, which tells the failures here and hears the sums of all processes, at once and then
+//! every second, and sleeps again when for a minute or two nobody has failed anywhere. The first second
+//! of an attack still meets one limit per process; after it, about one.
+//!
+//! It is advice, and nothing depends on it:
+//!
+//! - No request waits for it. A call that takes longer than 500 ms is given up; what it told may be lost.
+//!   One warning per outage; every process goes on with its own limits.
+//! - Failures elsewhere count for a client only once it has failed here too. Even a store that lies
+//!   slows down nobody who does not fail, and those who do for at most a minute.
+//! - They may take more than a limit holds, forgiven at its rate: otherwise each process would forgive them
+//!   once. So who fails everywhere may wait for up to a minute, where a client of one process waits for
+//!   the time in which one failure is forgiven.
+//! - Failures of clients whose address is not known stay where they are.
+//! - Clocks of processes that are more than a few seconds apart lose some failures at the end of each
+//!   minute.
+//! - 1,000 buckets are told at a time, those with most failures first, and at most 10,000 are known at a
+//!   time, of the last two minutes; what is beyond counts in its own process.
+//! - Names of [buckets](Bucket) are hashes. They hide addresses from a glance and not from a search: there
+//!   are few enough IPv4 addresses to try them all.
+//!
 //! # Memory
 //!
 //! A table holds at most [`max_entries`](ThrottleSettings::max_entries) buckets, and only those
@@ -36,7 +62,11 @@
 //! failures push out each other. Under such a flood failures of new addresses go uncounted: refusing
 //! strangers instead would let the flood lock everybody out.
 
+mod book;
 mod bucket;
+mod settings;
+mod shared;
+mod sharing;
 mod spread;
 mod table;
 #[cfg(test)]
@@ -50,8 +80,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::clock::Clock;
-use crate::error::Problems;
 use bucket::Rate;
+use settings::Limit;
+pub use settings::ThrottleSettings;
+pub use shared::{Bucket, DynSharedFailures, Failures, SharedFailures};
+use sharing::Sharing;
 pub(crate) use spread::MANY;
 use spread::Spread;
 use table::Table;
@@ -61,165 +94,6 @@ const TARGET: &str = "tower_mcp_auth::throttle";
 
 /// The time over which every limit counts.
 const WINDOW: Duration = Duration::from_secs(60);
-
-/// One limit as configured: failures at once, failures per minute.
-type Limit = Option<(u32, u32)>;
-
-/// How many failures are tolerated before a client has to wait. Nothing is checked before the
-/// authenticator is built.
-///
-/// ```
-/// use tower_mcp_auth::throttle::ThrottleSettings;
-///
-/// let defaults = ThrottleSettings::new();
-/// let behind_one_proxy = ThrottleSettings::new().no_limit_per_address();
-/// let none = ThrottleSettings::off();
-/// assert_ne!(defaults, behind_one_proxy);
-/// assert_ne!(behind_one_proxy, none);
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ThrottleSettings {
-    address: Limit,
-    credential: Limit,
-    entries: usize,
-}
-
-impl ThrottleSettings {
-    /// The defaults: per address 20 at once and 20 a minute, per credential 5 at once and 5 a
-    /// minute, 100,000 entries per table.
-    ///
-    /// ```
-    /// # use tower_mcp_auth::throttle::ThrottleSettings;
-    /// let defaults = ThrottleSettings::new().per_address(20, 20).per_credential(5, 5);
-    /// assert_eq!(defaults, ThrottleSettings::new());
-    /// ```
-    #[must_use]
-    pub fn new() -> Self {
-        Self {
-            address: Some((20, 20)),
-            credential: Some((5, 5)),
-            entries: 100_000,
-        }
-    }
-
-    /// No throttling at all, for servers where something in front does it.
-    ///
-    /// ```
-    /// # use tower_mcp_auth::throttle::ThrottleSettings;
-    /// assert_eq!(
-    ///     ThrottleSettings::off(),
-    ///     ThrottleSettings::new().no_limit_per_address().no_limit_per_credential(),
-    /// );
-    /// ```
-    #[must_use]
-    pub fn off() -> Self {
-        Self {
-            address: None,
-            credential: None,
-            ..Self::new()
-        }
-    }
-
-    /// Failures tolerated from one client address: `burst` at once, `per_minute` lastingly. Both
-    /// at least 1. Default 20 and 20.
-    ///
-    /// ```
-    /// # use tower_mcp_auth::throttle::ThrottleSettings;
-    /// let a_whole_office = ThrottleSettings::new().per_address(200, 60);
-    /// # let _ = a_whole_office;
-    /// ```
-    #[must_use]
-    pub fn per_address(mut self, burst: u32, per_minute: u32) -> Self {
-        self.address = Some((burst, per_minute));
-        self
-    }
-
-    /// Failures tolerated of one token id from one client address. Both at least 1. Default 5
-    /// and 5.
-    ///
-    /// ```
-    /// # use tower_mcp_auth::throttle::ThrottleSettings;
-    /// let strict = ThrottleSettings::new().per_credential(3, 1);
-    /// # let _ = strict;
-    /// ```
-    #[must_use]
-    pub fn per_credential(mut self, burst: u32, per_minute: u32) -> Self {
-        self.credential = Some((burst, per_minute));
-        self
-    }
-
-    /// Switches the limit per address off.
-    ///
-    /// ```
-    /// # use tower_mcp_auth::throttle::ThrottleSettings;
-    /// let settings = ThrottleSettings::new().no_limit_per_address();
-    /// # let _ = settings;
-    /// ```
-    #[must_use]
-    pub fn no_limit_per_address(mut self) -> Self {
-        self.address = None;
-        self
-    }
-
-    /// Switches the limit per credential off.
-    ///
-    /// ```
-    /// # use tower_mcp_auth::throttle::ThrottleSettings;
-    /// let settings = ThrottleSettings::new().no_limit_per_credential();
-    /// # let _ = settings;
-    /// ```
-    #[must_use]
-    pub fn no_limit_per_credential(mut self) -> Self {
-        self.credential = None;
-        self
-    }
-
-    /// Most buckets remembered per limit; each takes about 150 bytes while it is in use. At least
-    /// 1,000. Default 100,000.
-    ///
-    /// ```
-    /// # use tower_mcp_auth::throttle::ThrottleSettings;
-    /// let small_machine = ThrottleSettings::new().max_entries(10_000);
-    /// # let _ = small_machine;
-    /// ```
-    #[must_use]
-    pub fn max_entries(mut self, entries: usize) -> Self {
-        self.entries = entries;
-        self
-    }
-
-    /// Adds what is wrong with these settings.
-    pub(crate) fn examine(&self, problems: &mut Problems) {
-        let limits = [
-            ("throttle.per_address", self.address),
-            ("throttle.per_credential", self.credential),
-        ];
-        for (field, limit) in limits {
-            if let Some((burst, per_minute)) = limit
-                && (burst == 0 || per_minute == 0)
-            {
-                problems.add(
-                    field,
-                    format!("({burst}, {per_minute})"),
-                    "with 0 nobody could ever fail, or never again; use at least 1, or switch the limit off",
-                );
-            }
-        }
-        if self.entries < 1000 {
-            problems.add(
-                "throttle.max_entries",
-                self.entries,
-                "use at least 1,000; a small table is filled by a few addresses",
-            );
-        }
-    }
-}
-
-impl Default for ThrottleSettings {
-    fn default() -> Self {
-        Self::new()
-    }
-}
 
 /// A request is to be answered with 429, without a look at its credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -250,6 +124,7 @@ pub(crate) struct Throttle {
     busy_until: AtomicU64,
     warned: AtomicBool,
     spread: Spread,
+    sharing: Option<Sharing>,
 }
 
 /// One limit, ready to use.
@@ -286,7 +161,11 @@ impl Network {
 }
 
 impl Throttle {
-    pub(crate) fn new(settings: &ThrottleSettings, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(
+        settings: &ThrottleSettings,
+        clock: Arc<dyn Clock>,
+        shared: Option<DynSharedFailures>,
+    ) -> Self {
         let kind = |limit: Limit, name, scope| {
             let (burst, per_minute) = limit?;
             Some(Kind {
@@ -321,6 +200,7 @@ impl Throttle {
             busy_until: AtomicU64::new(0),
             warned: AtomicBool::new(false),
             spread: Spread::new(),
+            sharing: shared.map(Sharing::new),
         }
     }
 
@@ -370,27 +250,38 @@ impl Throttle {
 
     /// Counts a credential that was looked at and found bad. Not for requests without a
     /// credential, for those [`check`](Self::check) refused, and for failures of our own.
-    pub(crate) fn record_failure(&self, address: Option<IpAddr>, credential: Option<&str>) {
+    pub(crate) fn record_failure(
+        self: &Arc<Self>,
+        address: Option<IpAddr>,
+        credential: Option<&str>,
+    ) {
         let now = self.clock.monotonic();
         let network = Network::of(address);
         let token = self.token(network, credential);
+        let owed = self.tell(network, token.zip(credential), now);
         let mut tables = self.lock();
-        let per_address = self
-            .per_address
-            .as_ref()
-            .map(|kind| tables.addresses.charge(network, kind.rate, now));
-        let per_credential = self
-            .per_credential
-            .as_ref()
-            .zip(token)
-            .map(|(kind, key)| tables.credentials.charge(key, kind.rate, now));
-        if let Some(full_at) = per_address.max(per_credential) {
-            self.busy_until
-                .fetch_max(nanoseconds(full_at), Ordering::AcqRel);
-        }
+        let per_address = self.per_address.as_ref().map(|kind| {
+            let table = &mut tables.addresses;
+            table.push(network, kind.rate, (owed.address, now));
+            table.charge(network, kind.rate, now)
+        });
+        let per_credential = self.per_credential.as_ref().zip(token).map(|(kind, key)| {
+            let table = &mut tables.credentials;
+            table.push(key, kind.rate, (owed.credential, now));
+            table.charge(key, kind.rate, now)
+        });
+        self.keep_busy(per_address.max(per_credential));
         drop(tables);
         if network == Network::Unknown && per_address.is_some() {
             self.warn_once();
+        }
+    }
+
+    /// Lets [`check`](Self::check) look until the last bucket is full. Under the lock of the tables.
+    fn keep_busy(&self, until: Option<Duration>) {
+        if let Some(full_at) = until {
+            self.busy_until
+                .fetch_max(nanoseconds(full_at), Ordering::AcqRel);
         }
     }
 

@@ -29,7 +29,7 @@ use crate::fetch::{DynFetch, Fetch};
 use crate::policy::{ClientPattern, DynPolicyStore, PolicyStore, TrustedProxies};
 use crate::resource::ProtectedResource;
 use crate::revocation::{DynRevocationLog, RevocationLog};
-use crate::throttle::ThrottleSettings;
+use crate::throttle::{DynSharedFailures, SharedFailures, ThrottleSettings};
 
 /// Configures an [`Authenticator`]. Nothing is checked before [`build`](Self::build).
 pub struct AuthenticatorBuilder {
@@ -45,6 +45,7 @@ pub struct AuthenticatorBuilder {
     foreign: Vec<Format>,
     api_key_header: Option<String>,
     throttle: ThrottleSettings,
+    shared_failures: Option<DynSharedFailures>,
     policies: Option<DynPolicyStore>,
     supported_clients: Vec<ClientPattern>,
     disabled_is_forbidden: bool,
@@ -71,6 +72,7 @@ impl AuthenticatorBuilder {
             foreign: Vec::new(),
             api_key_header: None,
             throttle: ThrottleSettings::new(),
+            shared_failures: None,
             policies: None,
             supported_clients: Vec::new(),
             disabled_is_forbidden: false,
@@ -191,6 +193,18 @@ impl AuthenticatorBuilder {
     #[must_use]
     pub fn throttle(mut self, settings: ThrottleSettings) -> Self {
         self.throttle = settings;
+        self
+    }
+
+    /// Counts failures together with the other processes of this server, so that whoever fails at all
+    /// of them gets about one limit, not one for each. Default: none; every process counts its own.
+    ///
+    /// One task tells and hears once a second while anybody fails, in the runtime of the first failure,
+    /// and ends with the authenticator. No request waits for it, and without the store every process
+    /// goes on with its own limits. See [`throttle`](crate::throttle#several-processes).
+    #[must_use]
+    pub fn shared_failures(mut self, failures: impl SharedFailures) -> Self {
+        self.shared_failures = Some(DynSharedFailures::new(failures));
         self
     }
 

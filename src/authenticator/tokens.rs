@@ -78,7 +78,7 @@ pub(super) struct Tokens {
 }
 
 /// Slows down those who fail.
-pub(super) struct Guard(pub(super) Throttle);
+pub(super) struct Guard(pub(super) Arc<Throttle>);
 
 /// Who judges a credential, by its shape alone (JWT-1): our prefix first.
 #[derive(Clone, Copy)]

@@ -16,10 +16,10 @@ mod sql;
 pub use axum::{MissingAuthLayer, RequiredScopes, Scoped, ScopedRejection};
 #[cfg(feature = "client")]
 pub use http::{HttpClient, HttpClientBuilder, HttpResponseFuture};
-#[cfg(feature = "redis")]
-pub use redis::RedisHints;
 #[cfg(all(feature = "redis", feature = "dpop"))]
 pub use redis::RedisReplayStore;
+#[cfg(feature = "redis")]
+pub use redis::{RedisFailures, RedisHints};
 #[cfg(feature = "rmcp")]
 pub use rmcp::FilterList;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]

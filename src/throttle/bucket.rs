@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use super::WINDOW;
+
 /// How fast buckets of one kind fill, and how much they hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Rate {
@@ -43,6 +45,25 @@ impl Rate {
     /// and no more, so nobody ever waits longer than one interval.
     pub(super) fn charged(&self, full_at: Duration, now: Duration) -> Duration {
         let charged = full_at.max(now).saturating_add(self.interval);
-        charged.min(now.saturating_add(self.capacity))
+        // What is owed for failures elsewhere stays owed.
+        charged.min(now.saturating_add(self.capacity).max(full_at))
+    }
+
+    /// The time in which this many failures are forgiven.
+    pub(super) fn forgives(&self, failures: u32) -> Duration {
+        self.interval.saturating_mul(failures)
+    }
+
+    /// When the bucket is full after failures in other processes, forgiven in `by`.
+    ///
+    /// They may take more than the bucket holds: as long as every process forgave its own part of
+    /// them, a client would get as many limits as there are processes. Nobody ever waits longer
+    /// than the window.
+    pub(super) fn pushed(&self, full_at: Duration, by: Duration, now: Duration) -> Duration {
+        let most = WINDOW
+            .saturating_add(self.capacity)
+            .saturating_sub(self.interval);
+        let pushed = full_at.max(now).saturating_add(by);
+        pushed.min(now.saturating_add(most).max(full_at))
     }
 }

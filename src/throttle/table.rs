@@ -26,21 +26,38 @@ impl<K: Copy + Eq + Hash + Ord> Table<K> {
 
     /// How long `key` has to wait at `now`. Changes nothing: asking costs no memory.
     pub(super) fn wait(&self, key: K, rate: Rate, now: Duration) -> Duration {
-        let full_at = self.full_at.get(&key).copied().unwrap_or_default();
-        rate.wait(full_at, now)
+        rate.wait(self.full_at(key), now)
     }
 
     /// Counts one failure of `key`, and says when its bucket is full again.
     pub(super) fn charge(&mut self, key: K, rate: Rate, now: Duration) -> Duration {
-        let before = self.full_at.get(&key).copied();
-        let full_at = rate.charged(before.unwrap_or_default(), now);
-        if let Some(before) = before {
+        let full_at = rate.charged(self.full_at(key), now);
+        self.set(key, full_at, now);
+        full_at
+    }
+
+    /// Charges failures of `key` elsewhere, forgiven in `by` from `now` on, and says when its bucket
+    /// is full again.
+    pub(super) fn push(&mut self, key: K, rate: Rate, (by, now): (Duration, Duration)) -> Duration {
+        let before = self.full_at(key);
+        if by.is_zero() {
+            return before;
+        }
+        let full_at = rate.pushed(before, by, now);
+        self.set(key, full_at, now);
+        full_at
+    }
+
+    fn full_at(&self, key: K) -> Duration {
+        self.full_at.get(&key).copied().unwrap_or_default()
+    }
+
+    fn set(&mut self, key: K, full_at: Duration, now: Duration) {
+        if let Some(before) = self.full_at.insert(key, full_at) {
             self.by_time.remove(&(before, key));
         }
-        self.full_at.insert(key, full_at);
         self.by_time.insert((full_at, key));
         self.forget(now);
-        full_at
     }
 
     /// Drops what has filled up, and then what is nearest to it until the table fits. Two entries

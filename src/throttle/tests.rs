@@ -30,9 +30,10 @@ impl Clock for Hand {
     }
 }
 
-fn throttle(settings: &ThrottleSettings) -> (Throttle, Hand) {
+fn throttle(settings: &ThrottleSettings) -> (Arc<Throttle>, Hand) {
     let clock = Hand::default();
-    (Throttle::new(settings, Arc::new(clock.clone())), clock)
+    let throttle = Throttle::new(settings, Arc::new(clock.clone()), None);
+    (Arc::new(throttle), clock)
 }
 
 fn address(text: &str) -> IpAddr {
@@ -41,7 +42,7 @@ fn address(text: &str) -> IpAddr {
 
 /// Fails until it is refused, at most `most` times; how often it failed, and the refusal.
 fn fail(
-    throttle: &Throttle,
+    throttle: &Arc<Throttle>,
     from: &str,
     token: Option<&str>,
     most: u32,
@@ -315,6 +316,28 @@ proptest! {
         let rate = Rate::new(burst, count, WINDOW);
         let _ = rate.wait(full_at, now);
         let _ = rate.charged(full_at, now);
+        let _ = rate.pushed(full_at, rate.forgives(count), now);
+    }
+
+    /// Failures elsewhere take room for as long as those here do, but for at most a minute.
+    #[test]
+    fn t29_what_is_owed_for_others_is_forgiven_within_a_minute(
+        burst in 1..50_u32,
+        per_minute in 1..200_u32,
+        others in prop::collection::vec((any::<u16>(), 0..5000_u64), 1..100),
+    ) {
+        let rate = Rate::new(burst, per_minute, WINDOW);
+        let (mut now, mut full_at) = (Duration::ZERO, Duration::ZERO);
+        for (failures, milliseconds) in others {
+            let owed = rate.forgives(u32::from(failures));
+            let before = full_at.max(now);
+            full_at = rate.pushed(full_at, owed, now);
+            prop_assert!(full_at >= before && full_at <= before + owed);
+            prop_assert!(rate.wait(full_at, now) <= WINDOW);
+            // A failure that was under way meanwhile forgives nothing of it.
+            prop_assert!(rate.charged(full_at, now) >= full_at);
+            now += Duration::from_millis(milliseconds);
+        }
     }
 
     #[test]

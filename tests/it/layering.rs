@@ -184,6 +184,7 @@ fn signatures_boxes_and_clocks_stand_only_where_they_belong() {
             "policy/store.rs",
             "revocation/hints.rs",
             "revocation/log.rs",
+            "throttle/shared.rs",
         ],
     );
     only(

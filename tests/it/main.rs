@@ -73,6 +73,7 @@ mod security_events;
 mod server;
 mod sessions;
 mod sessions_support;
+mod shared_failures;
 #[cfg(feature = "client")]
 mod socket;
 #[cfg(feature = "sqlite")]

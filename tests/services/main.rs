@@ -8,5 +8,6 @@
     reason = "a test binary exports nothing, and clippy.toml exempts test functions only, not what they share"
 )]
 
+mod failures;
 mod redis;
 mod support;

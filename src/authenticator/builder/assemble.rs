@@ -50,11 +50,12 @@ pub(super) fn assemble(builder: AuthenticatorBuilder, examined: Examined) -> Aut
         Audit::new(trail, tokens, policies, &clock)
     });
     let audience = Audience::new(builder.tokens.as_ref(), builder.policies.as_ref());
+    let throttle = Throttle::new(&builder.throttle, clock.clone(), builder.shared_failures);
     let (issued, marker) = (builder.tokens, examined.marker);
     let tokens = (issued.is_some() || marker.is_some()).then(|| Tokens {
         issued: issued.map(|tokens| Issued::new(tokens, clock.clone(), &signal)),
         foreign: marker.map(|marker| Foreign::new(builder.foreign, marker, clock.clone())),
-        guard: Guard(Throttle::new(&builder.throttle, clock.clone())),
+        guard: Guard(Arc::new(throttle)),
         header: examined.api_key_header,
     });
     let table = Table {

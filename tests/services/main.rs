@@ -9,4 +9,5 @@
 )]
 
 mod redis;
+mod servers;
 mod support;

@@ -1,6 +1,5 @@
 //! What processes tell each other through Redis, and what happens without it.
 
-use std::collections::HashSet;
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
@@ -113,8 +112,7 @@ struct Process {
 
 impl Process {
     async fn new(issuer: &TestIssuer, store: RedisReplayStore) -> Self {
-        let resource =
-            ProtectedResource::new(R).issuer(Issuer::new(I).organization_claim("org_id"));
+        let resource = ProtectedResource::new(R).issuer(Issuer::new(I));
         let auth = Authenticator::builder(resource)
             .fetch(issuer.fetch())
             .dpop(Dpop::new().replay_store(store))
@@ -202,14 +200,11 @@ async fn dpop_09_a_redis_that_died_is_used_again_when_it_is_back() {
     let until = in_seconds(600);
     assert_eq!(store.claim(proof(0), until).await.unwrap(), Claim::First);
     servers.kill(Which::Redis);
-    let mut seen = HashSet::new();
     for _ in 0..50 {
         let began = Instant::now();
         let error = store.claim(proof(0), until).await.unwrap_err();
-        assert!(began.elapsed() < BOUND, "{:?}", began.elapsed());
-        seen.insert(error.to_string());
+        assert!(began.elapsed() < BOUND, "{}", error.report());
     }
-    assert!(!seen.is_empty());
     servers.restart(Which::Redis);
     let works = async || store.claim(proof(1), until).await.ok();
     let claim = eventually("claims work again", RECOVERY, works).await;

@@ -240,6 +240,21 @@ async fn a_store_that_was_never_reached_says_so_at_once_and_without_the_password
     assert!(!shown.contains("hunter2"), "{shown}");
 }
 
+/// The server there speaks no TLS. Enough to see that TLS has its cryptography, whatever the build.
+#[tokio::test]
+async fn tls_is_spoken_where_the_url_says_so() {
+    let url = redis_url().replace("redis://", "rediss://");
+    let store = RedisReplayStore::new(&url).unwrap();
+    let error = store.claim(proof(0), in_seconds(60)).await.unwrap_err();
+    let report = error.report();
+    assert!(!report.contains("given up"), "it panicked: {report}");
+    assert!(rustls_chose(), "{report}");
+}
+
+fn rustls_chose() -> bool {
+    rustls::crypto::CryptoProvider::get_default().is_some()
+}
+
 fn hints(url: &str, channel: &str) -> RedisHints {
     RedisHints::new(url).unwrap().channel(channel)
 }

@@ -10,4 +10,5 @@
 
 mod failures;
 mod redis;
+mod servers;
 mod support;

@@ -1,6 +1,5 @@
 //! What processes tell each other through Redis, and what happens without it.
 
-use std::collections::HashSet;
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
@@ -28,8 +27,9 @@ const RECOVERY: Duration = Duration::from_secs(5);
 /// A hint comes at once, or within this on a busy machine.
 const SOON: Duration = Duration::from_secs(10);
 
-/// How long a claim may take: 250 ms, and what a busy machine adds.
-const BOUND: Duration = Duration::from_millis(300);
+/// How long a call may take: 250 ms, and what a machine adds that compiles something else. Far less than
+/// an attempt to connect (2 s), which no call waits for.
+const BOUND: Duration = Duration::from_secs(1);
 
 fn proof(number: u8) -> ProofId {
     ProofId::from([number; 32])
@@ -113,8 +113,7 @@ struct Process {
 
 impl Process {
     async fn new(issuer: &TestIssuer, store: RedisReplayStore) -> Self {
-        let resource =
-            ProtectedResource::new(R).issuer(Issuer::new(I).organization_claim("org_id"));
+        let resource = ProtectedResource::new(R).issuer(Issuer::new(I));
         let auth = Authenticator::builder(resource)
             .fetch(issuer.fetch())
             .dpop(Dpop::new().replay_store(store))
@@ -202,14 +201,11 @@ async fn dpop_09_a_redis_that_died_is_used_again_when_it_is_back() {
     let until = in_seconds(600);
     assert_eq!(store.claim(proof(0), until).await.unwrap(), Claim::First);
     servers.kill(Which::Redis);
-    let mut seen = HashSet::new();
     for _ in 0..50 {
         let began = Instant::now();
         let error = store.claim(proof(0), until).await.unwrap_err();
-        assert!(began.elapsed() < BOUND, "{:?}", began.elapsed());
-        seen.insert(error.to_string());
+        assert!(began.elapsed() < BOUND, "{}", error.report());
     }
-    assert!(!seen.is_empty());
     servers.restart(Which::Redis);
     let works = async || store.claim(proof(1), until).await.ok();
     let claim = eventually("claims work again", RECOVERY, works).await;
@@ -243,6 +239,21 @@ async fn a_store_that_was_never_reached_says_so_at_once_and_without_the_password
     let error = store.claim(proof(0), in_seconds(60)).await.unwrap_err();
     let shown = format!("{} {error:?}", error.report());
     assert!(!shown.contains("hunter2"), "{shown}");
+}
+
+/// The server there speaks no TLS. Enough to see that TLS has its cryptography, whatever the build.
+#[tokio::test]
+async fn tls_is_spoken_where_the_url_says_so() {
+    let url = redis_url().replace("redis://", "rediss://");
+    let store = RedisReplayStore::new(&url).unwrap();
+    let error = store.claim(proof(0), in_seconds(60)).await.unwrap_err();
+    let report = error.report();
+    assert!(!report.contains("given up"), "it panicked: {report}");
+    assert!(rustls_chose(), "{report}");
+}
+
+fn rustls_chose() -> bool {
+    rustls::crypto::CryptoProvider::get_default().is_some()
 }
 
 fn hints(url: &str, channel: &str) -> RedisHints {

@@ -85,17 +85,15 @@ impl Connection {
         cmd: &Cmd,
     ) -> Result<(T, bool), BackendError> {
         let mut used = None;
-        let answer = match timeout(DEADLINE, self.run(cmd, &mut used)).await {
-            Ok(answer) => answer,
-            Err(_) => {
-                // Too late on a connection that was open: nobody may be at its other end any more.
-                if let Some(number) = used {
-                    self.0.lost(number);
-                }
-                let late = format!("no answer within {} ms", DEADLINE.as_millis());
-                Err(BackendError::new(self.0.says(&late)))
+        let in_time = timeout(DEADLINE, self.run(cmd, &mut used)).await;
+        let answer = in_time.unwrap_or_else(|_| {
+            // Too late on a connection that was open: nobody may be at its other end any more.
+            if let Some(number) = used {
+                self.0.lost(number);
             }
-        };
+            let late = format!("no answer within {} ms", DEADLINE.as_millis());
+            Err(BackendError::new(self.0.says(&late)))
+        });
         match &answer {
             Ok(_) => self.0.answered(),
             Err(error) => self.0.failed(error),

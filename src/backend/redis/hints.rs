@@ -152,7 +152,7 @@ impl fmt::Debug for RedisHints {
         f.debug_struct("RedisHints")
             .field("connection", &self.line.connection)
             .field("channel", &self.line.channel)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

@@ -144,7 +144,7 @@ type NewTokenId = tower_mcp_auth::api_token::TokenId;
 async fn r22_a_change_is_news_in_the_same_log() {
     let database = Database::new();
     let (store, tokens, id) = with_token(&database).await;
-    assert_eq!(numbers(&store).await, [], "issuing is no news");
+    assert!(numbers(&store).await.is_empty(), "issuing is no news");
     store.put(policy("acme"), 0).await.unwrap();
     assert_eq!(store.append(revocation("j")).await.unwrap(), 2);
     tokens.revoke(&id).await.unwrap();

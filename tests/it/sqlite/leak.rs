@@ -44,7 +44,8 @@ async fn t25_no_column_of_a_dump_is_a_credential() {
     let kept = store.clone();
     let tokens = move |_| ApiTokens::new(kept, Peppers::new("2026", [7; 32]));
     let world = TokenWorld::custom(tokens, |builder, _| builder.revocations(store)).await;
-    world.auth.warm_up().await;
+    let wait = std::time::Duration::from_secs(10);
+    world.auth.warm_up(wait).await.unwrap();
     let rolled = world
         .tokens
         .roll(

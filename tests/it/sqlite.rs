@@ -222,7 +222,7 @@ async fn r22_numbers_have_no_gaps_with_writers_in_two_pools() {
         assert!(
             log.iter()
                 .map(|(number, _)| *number)
-                .eq(1..=log.len() as u64)
+                .eq(1..=u64::try_from(log.len()).unwrap())
         );
         for (number, id) in &given {
             let (_, entry) = &log[usize::try_from(*number).unwrap() - 1];
@@ -262,8 +262,27 @@ async fn r19_a_locked_database_is_an_error_that_says_what_was_asked() {
 
 #[tokio::test]
 async fn r19_a_pool_whose_connections_are_all_lent_is_an_error() {
-    let store = SqlStore::builder("sqlite::memory:").migrate(true);
-    let store = store.open().await.unwrap();
+    let database = Database::new();
+    database.create().await;
+    let builder = SqlStore::builder(database.url()).max_connections(1);
+    let store = builder.open().await.unwrap();
+    let raw = database.raw().await;
+    let _lock = raw.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    // The writer holds the only connection while it waits for the lock.
+    let acme = organization("acme");
+    let (writer, reader) = tokio::join!(store.append(revocation("j")), store.load(&acme));
+    assert!(writer.is_err());
+    let error = reader.unwrap_err().report();
+    assert!(
+        error.starts_with("reading a policy: no connection"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_closed_store_answers_with_errors() {
+    let builder = SqlStore::builder("sqlite::memory:").migrate(true);
+    let store = builder.open().await.unwrap();
     store.close().await;
     let error = store.load(&organization("acme")).await.unwrap_err();
     assert!(error.report().starts_with("reading a policy: "), "{error}");

@@ -141,7 +141,7 @@ async fn r22_numbers_have_no_gaps_with_writers_in_two_pools() {
                     given.push((number, id));
                     // Whoever is given a number finds every lower one in place.
                     if let Ok(log) = store.read_since(0, 1000).await {
-                        let seen = log.len() as u64;
+                        let seen = u64::try_from(log.len()).unwrap();
                         assert!(log.iter().map(|(number, _)| *number).eq(1..=seen));
                         assert!(seen >= number);
                     }
@@ -160,7 +160,7 @@ async fn r22_numbers_have_no_gaps_with_writers_in_two_pools() {
     assert!(
         log.iter()
             .map(|(number, _)| *number)
-            .eq(1..=log.len() as u64)
+            .eq(1..=u64::try_from(log.len()).unwrap())
     );
     for (number, id) in given {
         assert_eq!(log[usize::try_from(number).unwrap() - 1].1.id, id);

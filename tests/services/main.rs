@@ -9,6 +9,7 @@
 )]
 
 mod failures;
+mod postgres;
 mod redis;
 mod servers;
 mod support;

@@ -5,6 +5,7 @@
 //! database), its refusal for exactly that is taken for "as far as known".
 
 mod api_token;
+mod build;
 mod errors_page;
 mod guard;
 mod jwt;

@@ -1,41 +1,29 @@
 //! A server put together from what is known here, and asked.
 
-use std::convert::Infallible;
-use std::sync::Arc;
-
-use bytes::Bytes;
-use http::{HeaderValue, Request, Response};
-use http_body_util::Full;
-use tower_mcp_auth::api_token::{ApiTokens, Email, MemoryStore, Peppers};
-use tower_mcp_auth::authenticator::{AuthenticatorBuilder, PeerAddress};
+use http::{HeaderValue, Request};
+use tower_mcp_auth::api_token::{ApiTokenStore, Email};
+use tower_mcp_auth::authenticator::PeerAddress;
 use tower_mcp_auth::backend::SqlStore;
-use tower_mcp_auth::policy::{MemoryPolicyStore, PolicyStore};
-use tower_mcp_auth::{
-    AuthContext, Authenticator, ConfigError, Issuer, OrganizationPolicy, Profile,
-    ProtectedResource, Reason, Rejection,
-};
+use tower_mcp_auth::policy::PolicyStore;
+use tower_mcp_auth::{AuthContext, OrganizationPolicy, Reason, Rejection};
 
 use super::api_token::{self, Found};
 use super::mistakes::{Circumstances, advice};
 use super::read::{Form, Given, Kind, Scheme};
-use super::stores::ReadOnly;
 use super::verdict::{Refused, Verdict};
 use super::{Mark, Steps};
-use crate::args::{Dialect, Explain, Global};
+use crate::args::{Explain, Global};
 use crate::failure::Failure;
 use crate::output::Out;
 use crate::{parse, peppers, store, token};
 
-/// Stands for a name that was not given. Nothing is ever sent there.
-const NOWHERE: &str = "https://not-given.invalid/";
-
 /// Everything at hand.
 pub(super) struct Known<'a> {
-    global: &'a Global,
-    wanted: &'a Explain,
-    store: Option<SqlStore>,
-    peppers: Option<peppers::Known>,
-    keys: Option<String>,
+    pub(super) global: &'a Global,
+    pub(super) wanted: &'a Explain,
+    pub(super) store: Option<SqlStore>,
+    pub(super) peppers: Option<peppers::Known>,
+    pub(super) keys: Option<String>,
     found: Option<Found>,
 }
 
@@ -217,95 +205,6 @@ impl<'a> Known<'a> {
     const fn checks_secrets(&self) -> bool {
         self.store.is_some() && self.peppers.is_some()
     }
-
-    fn server(&self, given: &Given) -> Result<Authenticator, Failure> {
-        let claimed = given.jwt().and_then(|jwt| jwt.issuer());
-        if self.wanted.issuer.is_none()
-            && let Some(claimed) = claimed
-            && let Ok(server) = self.build(given, claimed)?
-        {
-            return Ok(server);
-        }
-        let issuer = self.wanted.issuer.as_deref().unwrap_or(NOWHERE);
-        self.build(given, issuer)?.map_err(Failure::from)
-    }
-
-    fn build(
-        &self,
-        given: &Given,
-        issuer: &str,
-    ) -> Result<Result<Authenticator, ConfigError>, Failure> {
-        let mut trusted = Issuer::new(issuer).profile(self.profile(given));
-        trusted = trusted.jwks_uri("https://not-given.invalid/jwks");
-        if let Some(claim) = &self.wanted.organization_claim {
-            trusted = trusted.organization_claim(claim);
-        }
-        let resource = self.wanted.resource.as_deref();
-        let mut protected = ProtectedResource::new(resource.unwrap_or(NOWHERE)).issuer(trusted);
-        if resource.is_none() {
-            let audiences = given.jwt().map(|jwt| jwt.audiences()).unwrap_or_default();
-            protected = audiences
-                .into_iter()
-                .fold(protected, ProtectedResource::audience);
-        }
-        let builder = Authenticator::builder(protected).fetch(self.documents());
-        Ok(self.with_tokens(builder)?.build())
-    }
-
-    /// The keys in the file, whatever is asked for.
-    fn documents(&self) -> impl tower_mcp_auth::fetch::Fetch + use<> {
-        let keys: Arc<str> = self.keys.as_deref().unwrap_or(r#"{"keys":[]}"#).into();
-        tower::service_fn(move |_: Request<Full<Bytes>>| {
-            let mut answer = Response::new(Full::new(Bytes::copy_from_slice(keys.as_bytes())));
-            let json = HeaderValue::from_static("application/json");
-            answer
-                .headers_mut()
-                .insert(http::header::CONTENT_TYPE, json);
-            std::future::ready(Ok::<_, Infallible>(answer))
-        })
-    }
-
-    fn with_tokens(&self, builder: AuthenticatorBuilder) -> Result<AuthenticatorBuilder, Failure> {
-        let brand = &self.global.brand;
-        Ok(match (&self.store, &self.peppers) {
-            (Some(store), Some(peppers)) => {
-                let store = ReadOnly(store.clone());
-                let tokens = ApiTokens::new(store.clone(), peppers.peppers.clone()).brand(brand);
-                builder
-                    .api_tokens(tokens)
-                    .policies(store.clone())
-                    .revocations(store)
-            }
-            (store, _) => {
-                // Its text is judged all the same.
-                let tokens = ApiTokens::new(MemoryStore::new(), Peppers::generate()?).brand(brand);
-                let builder = builder.api_tokens(tokens);
-                match store {
-                    Some(store) => {
-                        let store = ReadOnly(store.clone());
-                        builder.policies(store.clone()).revocations(store)
-                    }
-                    None => builder.policies(MemoryPolicyStore::new()),
-                }
-            }
-        })
-    }
-
-    fn profile(&self, given: &Given) -> Profile {
-        match self.wanted.profile {
-            Dialect::Rfc9068 => Profile::rfc9068(),
-            Dialect::Auth0 => Profile::auth0(),
-            Dialect::Okta => Profile::okta(),
-            Dialect::EntraId => Profile::entra_id(),
-            Dialect::Keycloak => Profile::keycloak(),
-            // The list of clients is not known here: its own is on it.
-            Dialect::Cognito => {
-                Profile::cognito(given.jwt().and_then(|jwt| jwt.client()).or(Some("any")))
-            }
-            Dialect::Hydra => Profile::hydra(),
-            Dialect::Atlassian => Profile::atlassian(),
-        }
-    }
 }
 
 async fn find(global: &Global, store: &SqlStore, given: &Given) -> Result<Option<Found>, Failure> {
@@ -313,7 +212,6 @@ async fn find(global: &Global, store: &SqlStore, given: &Given) -> Result<Option
     let Ok(presented) = format.parse(&given.token) else {
         return Ok(None);
     };
-    use tower_mcp_auth::api_token::ApiTokenStore;
     let Some(record) = store.find(presented.id()).await? else {
         return Ok(None);
     };

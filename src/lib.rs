@@ -228,7 +228,13 @@ mod response;
 pub mod events;
 pub mod middleware;
 // Rank 8, adapters.
-#[cfg(any(feature = "client", feature = "axum", feature = "rmcp"))]
+#[cfg(any(
+    feature = "client",
+    feature = "axum",
+    feature = "rmcp",
+    feature = "sqlite",
+    feature = "postgres"
+))]
 pub mod backend;
 #[cfg(feature = "cors")]
 mod cors;

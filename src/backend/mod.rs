@@ -7,6 +7,8 @@ mod http;
 
 #[cfg(feature = "rmcp")]
 mod rmcp;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod sql;
 
 #[cfg(feature = "axum")]
 pub use axum::{MissingAuthLayer, RequiredScopes, Scoped, ScopedRejection};
@@ -14,3 +16,7 @@ pub use axum::{MissingAuthLayer, RequiredScopes, Scoped, ScopedRejection};
 pub use http::{HttpClient, HttpClientBuilder, HttpResponseFuture};
 #[cfg(feature = "rmcp")]
 pub use rmcp::FilterList;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub use sql::{
+    PolicyRevision, Pruned, SchemaVersion, SqlEngine, SqlOpenError, SqlStore, SqlStoreBuilder,
+};

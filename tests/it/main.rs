@@ -75,6 +75,8 @@ mod sessions;
 mod sessions_support;
 #[cfg(feature = "client")]
 mod socket;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 mod step_ups;
 mod streams;
 mod streams_support;

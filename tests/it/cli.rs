@@ -475,6 +475,13 @@ fn what_is_not_known_is_not_held_against_a_token() {
         offline(&["--issuer", "https://other.example"], &good).code,
         3
     );
+    let bound = jwts
+        .issuer
+        .token(RESOURCE)
+        .claim("cnf", json!({ "jkt": "x" }))
+        .sign();
+    assert!(verdict(&offline(&[], &bound)).contains("sender_constrained"));
+    assert!(verdict(&jwts.explain(&place, &bound)).contains("sender_constrained"));
     let forged = jwts.issuer.token(RESOURCE).expires_in(-600).sign();
     assert!(verdict(&offline(&[], &forged)).contains("expired"));
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use tower_mcp_auth::clock::UnixTime;
-use tower_mcp_auth::ident::{ClientId, OrganizationId, Subject};
+use tower_mcp_auth::ident::{ClientId, Subject};
 use tower_mcp_auth::revocation::{RevocationEntry, RevocationLog, RevocationTarget};
 
 use crate::args::{Global, Revoke, Why};
@@ -40,18 +40,17 @@ pub(crate) async fn run(global: &Global, command: Revoke, out: Out) -> Result<Ex
 }
 
 fn entry(command: Revoke, now: UnixTime) -> Result<(RevocationEntry, Why), Failure> {
-    let new = |target: RevocationTarget| RevocationEntry::new(&target, now);
-    Ok(match command {
-        Revoke::User { subject, org, why } => {
-            let (organization, subject) = (parse::organization(&org)?, parse::subject(&subject)?);
-            (
-                new(RevocationTarget::User {
-                    organization,
-                    subject,
-                }),
-                why,
-            )
+    let (target, why) = match command {
+        Revoke::Principal {
+            subject,
+            issuer,
+            service_account,
+            why,
+        } => {
+            let subject = parse::subject(&subject)?;
+            return Ok((principal(&subject, issuer, service_account, now), why));
         }
+        Revoke::User { subject, org, why } => (user(&org, &subject)?, why),
         Revoke::Client {
             client,
             issuer,
@@ -59,38 +58,37 @@ fn entry(command: Revoke, now: UnixTime) -> Result<(RevocationEntry, Why), Failu
         } => {
             let unusable = || Failure::usage("this is no name of a client", "give its client_id");
             let client = ClientId::new(client).ok_or_else(unusable)?;
-            (new(RevocationTarget::Client { issuer, client }), why)
+            (RevocationTarget::Client { issuer, client }, why)
         }
-        Revoke::Principal {
-            subject,
+        Revoke::Key {
+            kid: key_id,
             issuer,
-            service_account,
             why,
-        } => (
-            principal(&parse::subject(&subject)?, issuer, service_account, now),
-            why,
-        ),
-        Revoke::Key { kid, issuer, why } => (
-            new(RevocationTarget::Key {
-                issuer,
-                key_id: kid,
-            }),
-            why,
-        ),
+        } => (RevocationTarget::Key { issuer, key_id }, why),
         Revoke::Organization { org, why } => {
-            let organization: OrganizationId = parse::organization(&org)?;
-            (new(RevocationTarget::Organization(organization)), why)
+            let organization = parse::organization(&org)?;
+            (RevocationTarget::Organization(organization), why)
         }
-        Revoke::Issuer { issuer, why } => (new(RevocationTarget::Issuer(issuer)), why),
-        Revoke::Token { jti, issuer, why } => {
-            // An API token has its own revocation, which its record then shows.
-            if issuer == "api-tokens" {
-                let remedy = "revoke it with `mcp-auth token revoke ID`";
-                return Err(Failure::usage("this is an API token", remedy));
-            }
-            (new(RevocationTarget::Token { issuer, id: jti }), why)
-        }
+        Revoke::Issuer { issuer, why } => (RevocationTarget::Issuer(issuer), why),
+        Revoke::Token { jti, issuer, why } => (token(issuer, jti)?, why),
+    };
+    Ok((RevocationEntry::new(&target, now), why))
+}
+
+fn user(organization: &str, subject: &str) -> Result<RevocationTarget, Failure> {
+    Ok(RevocationTarget::User {
+        organization: parse::organization(organization)?,
+        subject: parse::subject(subject)?,
     })
+}
+
+/// An access token. An API token has its own revocation, which its record then shows.
+fn token(issuer: String, id: String) -> Result<RevocationTarget, Failure> {
+    if issuer == "api-tokens" {
+        let remedy = "revoke it with `mcp-auth token revoke ID`";
+        return Err(Failure::usage("this is an API token", remedy));
+    }
+    Ok(RevocationTarget::Token { issuer, id })
 }
 
 /// By its columns: principals have no key before they were seen.

@@ -1,7 +1,7 @@
 //! `token list` and `token show`: records, which hold no secret.
 
 use serde_json::{Value, json};
-use tower_mcp_auth::api_token::{TokenQuery, TokenRecord};
+use tower_mcp_auth::api_token::{ApiTokens, TokenQuery, TokenRecord};
 use tower_mcp_auth::clock::UnixTime;
 
 use crate::args::{Global, List};
@@ -94,29 +94,11 @@ pub(crate) async fn list(global: &Global, wanted: List, out: Out) -> Result<Exit
         query = query.owner(parse::subject(owner)?);
     }
     let tokens = without_secrets(global).await?;
-    let now = times::now();
-    let (mut shown, mut more, mut left_out) = (Vec::new(), false, 0_usize);
-    'pages: loop {
-        let page = tokens.list(query.clone()).await?;
-        let Some(last) = page.last().map(|record| *record.id()) else {
-            break;
-        };
-        let whole = page.len() == PAGE;
-        for record in page {
-            if !wanted.all && matches!(state(&record, now), "revoked" | "expired") {
-                left_out = left_out.saturating_add(1);
-            } else if shown.len() < wanted.limit {
-                shown.push(record);
-            } else {
-                more = true;
-                break 'pages;
-            }
-        }
-        if !whole {
-            break;
-        }
-        query = query.after(last);
-    }
+    let Page {
+        shown,
+        more,
+        left_out,
+    } = read(&tokens, query, &wanted).await?;
     if out.json {
         let records: Vec<_> = shown.iter().map(record_json).collect();
         out.value(&json!({ "tokens": records, "more": more }))?;
@@ -132,6 +114,42 @@ pub(crate) async fn list(global: &Global, wanted: List, out: Out) -> Result<Exit
         ));
     }
     Ok(Exit::Done)
+}
+
+/// What of an organization's tokens is shown.
+struct Page {
+    shown: Vec<TokenRecord>,
+    more: bool,
+    /// How many are over and not asked for.
+    left_out: usize,
+}
+
+async fn read(tokens: &ApiTokens, mut query: TokenQuery, wanted: &List) -> Result<Page, Failure> {
+    let now = times::now();
+    let mut read = Page {
+        shown: Vec::new(),
+        more: false,
+        left_out: 0,
+    };
+    loop {
+        let page = tokens.list(query.clone()).await?;
+        let last = page.last().map(|record| *record.id());
+        let whole = page.len() == PAGE;
+        for record in page {
+            if !wanted.all && matches!(state(&record, now), "revoked" | "expired") {
+                read.left_out = read.left_out.saturating_add(1);
+            } else if read.shown.len() < wanted.limit {
+                read.shown.push(record);
+            } else {
+                read.more = true;
+                return Ok(read);
+            }
+        }
+        match last {
+            Some(last) if whole => query = query.after(last),
+            _ => return Ok(read),
+        }
+    }
 }
 
 pub(crate) async fn show(global: &Global, id: &str, out: Out) -> Result<Exit, Failure> {

@@ -66,6 +66,12 @@ impl Found {
                 format!("the secret before that serves until {}", times::both(until)),
             );
         }
+        self.tell_rights(steps);
+    }
+
+    /// For whom it is, and for what.
+    fn tell_rights(&self, steps: &mut Steps) {
+        let record = &self.record;
         steps.add(Mark::Fact, "owner", record.owner().subject().as_str());
         let scopes = record.scopes();
         let mark = if scopes.is_empty() {

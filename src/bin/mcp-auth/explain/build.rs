@@ -22,6 +22,9 @@ use crate::failure::Failure;
 /// Stands for a name that was not given. Nothing is ever sent there.
 const NOWHERE: &str = "https://not-given.invalid/";
 
+/// Where the keys in the file are said to be.
+pub(super) const KEYS: &str = "https://not-given.invalid/jwks";
+
 impl Known<'_> {
     pub(super) fn server(&self, given: &Given) -> Result<Authenticator, Failure> {
         let claimed = given.jwt().and_then(|jwt| jwt.issuer());
@@ -41,7 +44,7 @@ impl Known<'_> {
         issuer: &str,
     ) -> Result<Result<Authenticator, ConfigError>, Failure> {
         let mut trusted = Issuer::new(issuer).profile(self.profile(given));
-        trusted = trusted.jwks_uri("https://not-given.invalid/jwks");
+        trusted = trusted.jwks_uri(KEYS);
         if let Some(claim) = &self.wanted.organization_claim {
             trusted = trusted.organization_claim(claim);
         }

@@ -79,6 +79,11 @@ impl Jwt {
             .and_then(moment)
     }
 
+    /// Whether it counts only with the proof of a key.
+    pub(super) fn is_bound(&self) -> bool {
+        self.claims.contains_key("cnf")
+    }
+
     pub(super) fn is_id_token(&self) -> bool {
         ["nonce", "at_hash", "c_hash"]
             .iter()

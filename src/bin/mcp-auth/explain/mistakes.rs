@@ -25,7 +25,7 @@ pub(super) fn advice(
     note: &str,
     known: &Circumstances<'_>,
 ) -> Vec<String> {
-    let mut advice = written(given);
+    let mut advice = written(given, reason);
     let more = match (reason, given.jwt()) {
         (Reason::InvalidApiToken, _) => of_api_token(note, known),
         (Reason::MethodDisabled, _) => known.found.map(|found| {
@@ -36,6 +36,11 @@ pub(super) fn advice(
             )
         }),
         (Reason::WrongSchemeForToken, _) => Some(wrong_scheme(given)),
+        (Reason::UnsupportedScheme, Some(_)) if given.scheme == Scheme::Dpop => Some(
+            "a server with Dpop takes this scheme, with a proof that is not looked at here; give the token alone to \
+             look at the rest"
+                .to_owned(),
+        ),
         (_, Some(jwt)) => of_jwt(jwt, reason, known),
         _ => None,
     };
@@ -44,7 +49,7 @@ pub(super) fn advice(
 }
 
 /// Mistakes in how it is written.
-fn written(given: &Given) -> Vec<String> {
+fn written(given: &Given, reason: Reason) -> Vec<String> {
     let mut advice = Vec::new();
     if given.doubled {
         advice.push(
@@ -65,7 +70,7 @@ fn written(given: &Given) -> Vec<String> {
         Kind::OtherBrand(brand) => advice.push(format!(
             "it is another server's; if it is this server's, say so here with --brand {brand}"
         )),
-        Kind::Opaque if given.scheme != Scheme::Basic && !given.doubled => advice.push(
+        Kind::Opaque if reason == Reason::UnrecognizedCredential => advice.push(
             "a server takes an opaque token only if it asks its issuer (Introspection) or its maker (foreign_tokens); \
              that cannot be looked at here"
                 .to_owned(),
@@ -130,25 +135,11 @@ fn of_jwt(jwt: &Jwt, reason: Reason, known: &Circumstances<'_>) -> Option<String
             "its typ is not at+jwt (RFC 9068); if the issuer writes access tokens in a dialect, name it with --profile"
                 .to_owned()
         }
-        Reason::WrongAudience => {
-            let meant = jwt.audiences();
-            wrong_name("aud", &meant, known.resource).unwrap_or_else(|| {
-                format!(
-                    "it is meant for {}; ask the issuer for one with resource={}",
-                    if meant.is_empty() { "nobody".to_owned() } else { meant.join(" ") },
-                    known.resource.unwrap_or("the URL of the server")
-                )
-            })
-        }
+        Reason::WrongAudience => wrong_audience(jwt, known),
         Reason::Expired => format!("it expired {}; use the refresh token, or log in again", ago("exp")?),
         Reason::NotYetValid => format!("it begins {}; set the clocks", ago("nbf")?),
         Reason::IssuedInFuture => format!("it was issued {}; set the clocks", ago("iat")?),
-        Reason::UnknownIssuer => {
-            let issuer = jwt.issuer().unwrap_or("nobody");
-            wrong_name("iss", &[issuer], known.issuer).unwrap_or_else(|| {
-                format!("its issuer is {issuer}; the server trusts {}", known.issuer.unwrap_or("another"))
-            })
-        }
+        Reason::UnknownIssuer => unknown_issuer(jwt, known),
         Reason::UnknownKey => {
             let kid = jwt.header("kid").unwrap_or("no kid");
             format!("the token names the key {kid}; the file has {}", kids(known.keys?))
@@ -160,6 +151,28 @@ fn of_jwt(jwt: &Jwt, reason: Reason, known: &Circumstances<'_>) -> Option<String
         }
         Reason::SenderConstrained => "it is bound to a key (cnf): only with that key's proof does it count".to_owned(),
         _ => return None,
+    })
+}
+
+fn wrong_audience(jwt: &Jwt, known: &Circumstances<'_>) -> String {
+    let meant = jwt.audiences();
+    wrong_name("aud", &meant, known.resource).unwrap_or_else(|| {
+        let wanted = known.resource.unwrap_or("the URL of the server");
+        let meant = if meant.is_empty() {
+            "nobody".to_owned()
+        } else {
+            meant.join(" ")
+        };
+        format!("it is meant for {meant}; ask the issuer for one with resource={wanted}")
+    })
+}
+
+fn unknown_issuer(jwt: &Jwt, known: &Circumstances<'_>) -> String {
+    let issuer = jwt.issuer().unwrap_or("nobody");
+    let near = wrong_name("iss", &[issuer], known.issuer);
+    near.unwrap_or_else(|| match known.issuer {
+        Some(trusted) => format!("its issuer is {issuer}; the server trusts {trusted}"),
+        None => format!("its issuer is {issuer}: no URL that a server could trust"),
     })
 }
 

@@ -65,7 +65,9 @@ pub(super) fn read(text: &str, format: &TokenFormat) -> Given {
     let value = without_name(text);
     let (word, rest) = value.split_once(' ').unwrap_or((value, ""));
     let known = scheme(word);
-    let line = value.len() < text.len() || (known != Scheme::Other && !rest.is_empty());
+    // Some other scheme, as well as one of ours: no token has a blank in it.
+    let is_scheme = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let line = value.len() < text.len() || (is_scheme && !rest.is_empty());
     let (form, scheme, credential) = if line {
         (Form::Line, known, rest.trim())
     } else if value.contains(':') {

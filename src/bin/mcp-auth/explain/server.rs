@@ -8,6 +8,7 @@ use tower_mcp_auth::policy::PolicyStore;
 use tower_mcp_auth::{AuthContext, OrganizationPolicy, Reason, Rejection};
 
 use super::api_token::{self, Found};
+use super::build::KEYS;
 use super::mistakes::{Circumstances, advice};
 use super::read::{Form, Given, Kind, Scheme};
 use super::verdict::{Refused, Verdict};
@@ -132,7 +133,11 @@ impl<'a> Known<'a> {
             reason,
             Reason::UnknownKey | Reason::AmbiguousKey | Reason::IssuerUnavailable
         );
-        if no_keys && self.keys.is_none() && given.jwt().is_some() {
+        if let Some(jwt) = given.jwt().filter(|_| no_keys && self.keys.is_none()) {
+            // Judged after the signature, as everything is that the request adds to the token.
+            if jwt.is_bound() && given.scheme == Scheme::Bearer {
+                return self.refused(given, Reason::SenderConstrained, "cnf");
+            }
             return self.accepted(given, vec!["its signature (--jwks FILE)"]);
         }
         if reason == Reason::NetworkNotAllowed && self.wanted.from.is_none() {
@@ -155,7 +160,8 @@ impl<'a> Known<'a> {
             };
         }
         let cause = rejection.cause().map(tower_mcp_auth::BackendError::report);
-        self.refused(given, reason, cause.as_deref().unwrap_or(note))
+        let note = cause.as_deref().unwrap_or(note);
+        self.refused(given, reason, &note.replace(KEYS, "--jwks"))
     }
 
     fn refused(&self, given: &Given, reason: Reason, note: &str) -> Verdict {
@@ -183,6 +189,12 @@ impl<'a> Known<'a> {
             (
                 given.jwt().is_some() && self.wanted.issuer.is_none(),
                 "whether your server trusts its issuer (--issuer URL)",
+            ),
+            (
+                self.store.is_some()
+                    && given.jwt().is_some()
+                    && self.wanted.organization_claim.is_none(),
+                "the policy of its organization (--organization-claim CLAIM)",
             ),
             (
                 self.store.is_none(),

@@ -30,7 +30,76 @@ pub use open::SqlOpenError;
 pub use policies::PolicyRevision;
 pub use prune::Pruned;
 
-/// Tokens, policies and revocations in one SQL database.
+/// Tokens, policies and revocations in one SQL database, for the processes of a server to share.
+///
+/// One value is the [`ApiTokenStore`](crate::api_token::ApiTokenStore), the
+/// [`PolicyStore`](crate::policy::PolicyStore) and the [`RevocationLog`](crate::revocation::RevocationLog).
+/// Cloning shares it.
+///
+/// ```
+/// use tower_mcp_auth::api_token::{ApiTokens, NewToken, Peppers};
+#[cfg_attr(
+    feature = "sqlite",
+    doc = "use tower_mcp_auth::backend::SqlStore;
+use tower_mcp_auth::{Authenticator, Issuer, ProtectedResource};
+
+# tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+// In production: sqlite:/var/lib/mcp/auth.db, or postgres://mcp@db.internal/auth?sslmode=verify-full,
+// and the schema is brought up to date by `mcp-auth migrate`.
+let store = SqlStore::builder(\"sqlite::memory:\").migrate(true).open().await?;
+let tokens = ApiTokens::new(store.clone(), Peppers::generate()?);
+let auth = Authenticator::builder(
+    ProtectedResource::new(\"https://mcp.example.com/mcp\")
+        .issuer(Issuer::new(\"https://auth.example.com/t1\")),
+)
+.api_tokens(tokens.clone())
+.policies(store.clone())
+.revocations(store)
+.build()?;
+
+let new = NewToken::personal(\"acme\", \"user-17\", \"ada@acme.example\").scopes([\"read:issues\"]);
+let issued = tokens.issue(new).await?;
+tokens.revoke(issued.record.id()).await?; // the other processes know within two seconds
+# Ok::<_, Box<dyn std::error::Error>>(())
+# })?;"
+)]
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # One log
+///
+/// Whatever changes a token or a policy adds an entry to the log in the same transaction, so that every
+/// process that reads the log knows what to read again ([`RecordChange`](crate::revocation::RecordChange)).
+/// Numbers have no gaps, whoever writes at the same time. After a write the store sends
+/// [hints](SqlStoreBuilder::hints), at most ten a second; on PostgreSQL also by `NOTIFY mcp_auth`, heard
+/// on a connection of its own that is opened when somebody first waits for hints.
+///
+/// # Limits and defaults
+///
+/// | what | default | bounds |
+/// | --- | --- | --- |
+/// | one call, with waiting for its connection | 500 ms | fixed |
+/// | waiting for a connection while all are lent | 200 ms | fixed |
+/// | connections | 16; 1 in memory | 1 – 1,000 |
+/// | connecting: when the store is opened | 10 s | fixed |
+/// | migrations | 60 s | fixed |
+/// | hints sent | 10 a second | fixed |
+/// | the log, replaced policies; tokens, after they expired | 367 days, by [`prune`](SqlStore::prune) | fixed |
+///
+/// A connection that takes longer than a call may is opened behind its back, for the calls after it.
+/// Where the database does not answer, a call is a [`BackendError`](crate::BackendError) that says what
+/// was asked and never an address or a password; clients get 503.
+///
+/// # Databases
+///
+/// **PostgreSQL** 12 or later. Sessions run with `statement_timeout = 500`, `READ COMMITTED`, and end when a
+/// transaction of theirs stands still for 2 s. Say `?sslmode=verify-full` in the URL: sqlx takes a
+/// connection without TLS otherwise. [`grant_reader`](SqlStore::grant_reader) makes a role that serves
+/// requests and cannot change a record. Text with NUL is refused.
+///
+/// **SQLite**, bundled, in one file that the processes of one machine share: `WAL` and `synchronous =
+/// FULL`, so that a revocation that was reported done survives a loss of power. Not on a network file
+/// system. `?mode=ro` opens it for reading only; that serves requests too.
 pub struct SqlStore {
     shared: Arc<Shared>,
     author: Option<Arc<str>>,

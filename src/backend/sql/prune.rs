@@ -12,9 +12,10 @@ const BATCH: i64 = 1000;
 
 /// From the beginning of the log only, and never its last entry: readers ask for what comes after one
 /// they know.
-const LOG: &str = "DELETE FROM mcp_auth_log WHERE sequence IN (SELECT sequence FROM mcp_auth_log \
-    WHERE sequence < COALESCE((SELECT MIN(sequence) FROM mcp_auth_log WHERE at >= $1), \
-    (SELECT MAX(sequence) FROM mcp_auth_log)) ORDER BY sequence LIMIT $2)";
+const LOG: &str = "WITH oldest AS (SELECT sequence, at FROM mcp_auth_log ORDER BY sequence LIMIT $2) \
+    DELETE FROM mcp_auth_log WHERE sequence <= (SELECT MAX(sequence) FROM oldest) \
+    AND sequence < (SELECT MAX(sequence) FROM mcp_auth_log) \
+    AND sequence < COALESCE((SELECT MIN(sequence) FROM oldest WHERE at >= $1), 9223372036854775807)";
 
 const REVISIONS: &str = "DELETE FROM mcp_auth_policy_history WHERE (organization, version) IN \
     (SELECT h.organization, h.version FROM mcp_auth_policy_history h \

@@ -46,7 +46,9 @@ impl SqlStore {
                 "SQLite has no roles: protect the file with the rights of the system",
             ));
         }
-        let role = quoted(role).ok_or_else(|| {
+        // PostgreSQL takes `public` for everybody, in quotes too.
+        let role = quoted(role).filter(|_| role != "public");
+        let role = role.ok_or_else(|| {
             BackendError::new(
                 "not the name of a role: 1 to 63 bytes, and not `public`, which is everybody",
             )
@@ -56,7 +58,8 @@ impl SqlStore {
             let mut transaction = lent.begin().await?;
             let schema = query_scalar("SELECT CAST(current_schema() AS TEXT)");
             let schema: String = schema.fetch_one(&mut *transaction).await?;
-            let schema = quoted(&schema).unwrap_or_default();
+            let schema = quoted(&schema)
+                .ok_or_else(|| BackendError::new("there is no schema that the tables are in"))?;
             let text = rights.replace("{schema}", &schema).replace("{role}", &role);
             raw_sql(&text).execute(&mut *transaction).await?;
             transaction.commit().await?;
@@ -67,9 +70,9 @@ impl SqlStore {
     }
 }
 
-/// An identifier of SQL. PostgreSQL takes `public` for everybody, in quotes too.
+/// An identifier of SQL.
 fn quoted(name: &str) -> Option<String> {
-    let is_name = (1..=63).contains(&name.len()) && !name.contains('\0') && name != "public";
+    let is_name = (1..=63).contains(&name.len()) && !name.contains('\0');
     is_name.then(|| format!("\"{}\"", name.replace('"', "\"\"")))
 }
 
@@ -84,7 +87,7 @@ mod tests {
             quoted("a\"; DROP TABLE x; --").as_deref(),
             Some("\"a\"\"; DROP TABLE x; --\"")
         );
-        for wrong in ["", "public", "a\0b", &"a".repeat(64)] {
+        for wrong in ["", "a\0b", &"a".repeat(64)] {
             assert_eq!(quoted(wrong), None, "{wrong}");
         }
     }

@@ -22,7 +22,7 @@ pub(crate) struct Cli {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Options of every command")]
 pub(crate) struct Global {
-    /// The database: sqlite:FILE or postgres://USER@HOST/NAME
+    /// The database: `sqlite:FILE` or `postgres://USER@HOST/NAME`
     #[arg(
         long,
         global = true,
@@ -32,7 +32,7 @@ pub(crate) struct Global {
     )]
     pub(crate) database: Option<String>,
     /// A file of lines `id:base64`: the first seals new tokens, all check old ones. Otherwise one such line in
-    /// MCP_AUTH_PEPPER
+    /// `MCP_AUTH_PEPPER`
     #[arg(long, global = true, value_name = "FILE", env = "MCP_AUTH_PEPPER_FILE")]
     pub(crate) pepper_file: Option<PathBuf>,
     /// The first letters of the server's tokens

@@ -12,7 +12,7 @@ pub(super) struct Guard(Vec<Zeroizing<Vec<char>>>);
 
 impl Guard {
     pub(super) fn new(given: &Given) -> Self {
-        let secrets = given.secrets().into_iter();
+        let secrets = given.secrets().iter();
         Self(
             secrets
                 .map(|secret| Zeroizing::new(secret.chars().collect()))

@@ -27,7 +27,7 @@ pub(super) fn advice(
 ) -> Vec<String> {
     let mut advice = written(given, reason);
     let more = match (reason, given.jwt()) {
-        (Reason::InvalidApiToken, _) => of_api_token(note, known),
+        (Reason::InvalidApiToken, _) => Some(of_api_token(note, known)),
         (Reason::MethodDisabled, _) => known.found.map(|found| {
             let (_, kind) = method(found.record.kind());
             format!(
@@ -88,7 +88,7 @@ fn wrong_scheme(given: &Given) -> String {
     "a personal token is sent with its email: Authorization: Basic $(printf %s 'EMAIL:TOKEN' | base64 -w0)".to_owned()
 }
 
-fn of_api_token(note: &str, known: &Circumstances<'_>) -> Option<String> {
+fn of_api_token(note: &str, known: &Circumstances<'_>) -> String {
     let sealed = known
         .found
         .map(|found| found.record.pepper().as_str())
@@ -102,15 +102,15 @@ fn of_api_token(note: &str, known: &Circumstances<'_>) -> Option<String> {
             "this database has no such token: is it that of the server, and was the token issued there?"
         }
         "PepperGone" => {
-            return Some(format!(
+            return format!(
                 "it is sealed with the pepper {sealed}, and the pepper file has only {listed}: add the line of {sealed}"
-            ));
+            );
         }
         "WrongSecret" => {
-            return Some(format!(
+            return format!(
                 "the id is known and the secret is not its: was the token rolled? If you are sure of it, the pepper \
                  {sealed} in the pepper file is not the one it was sealed with"
-            ));
+            );
         }
         "WrongEmail" => {
             "the email is not its owner's: write it exactly as `mcp-auth token show ID` does"
@@ -121,7 +121,7 @@ fn of_api_token(note: &str, known: &Circumstances<'_>) -> Option<String> {
         }
         _ => "copy the token again, all of it and nothing else",
     };
-    Some(advice.to_owned())
+    advice.to_owned()
 }
 
 fn of_jwt(jwt: &Jwt, reason: Reason, known: &Circumstances<'_>) -> Option<String> {

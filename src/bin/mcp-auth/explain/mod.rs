@@ -65,7 +65,7 @@ pub(crate) async fn run(global: &Global, wanted: &Explain, out: Out) -> Result<E
     let guard = Guard::new(&given);
     given.tell(&mut steps);
     let known = server::Known::gather(global, wanted, &given, out).await?;
-    known.tell(&given, &mut steps).await?;
+    known.tell(&given, &mut steps)?;
     let verdict = known.judge(&given, &mut steps).await?;
     print(&steps, &verdict, &guard, out)?;
     Ok(if verdict.is_accepted() {
@@ -110,7 +110,7 @@ fn print(steps: &Steps, verdict: &Verdict, guard: &Guard, out: Out) -> Result<()
         });
         let mut report = Map::new();
         report.insert("steps".to_owned(), told.collect());
-        verdict.into_json(&mut report, |text| guard.clean(text));
+        verdict.add_to(&mut report, |text| guard.clean(text));
         return out.value(&Value::Object(report));
     }
     let width = steps

@@ -65,7 +65,7 @@ impl<'a> Known<'a> {
     }
 
     /// What the credential and the database say.
-    pub(super) async fn tell(&self, given: &Given, steps: &mut Steps) -> Result<(), Failure> {
+    pub(super) fn tell(&self, given: &Given, steps: &mut Steps) -> Result<(), Failure> {
         if let Some(jwt) = given.jwt() {
             jwt.tell(steps);
         }

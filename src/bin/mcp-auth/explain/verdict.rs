@@ -44,11 +44,7 @@ impl Verdict {
         }
     }
 
-    pub(super) fn into_json(
-        &self,
-        report: &mut Map<String, Value>,
-        clean: impl Fn(&str) -> String,
-    ) {
+    pub(super) fn add_to(&self, report: &mut Map<String, Value>, clean: impl Fn(&str) -> String) {
         let mut add = |name: &str, value: Value| report.insert(name.to_owned(), value);
         match self {
             Self::Accepted { not_checked } => {

@@ -262,25 +262,7 @@ fn is_zero(count: &u64) -> bool {
     reason = "the signature serde asks for"
 )]
 fn as_rfc3339<S: Serializer>(time: &UnixTime, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&rfc3339(*time))
-}
-
-/// RFC 3339 §5.6, UTC, from the years 0 to 9999 it knows; times outside are written as the nearest.
-fn rfc3339(time: UnixTime) -> String {
-    let seconds = time.as_secs().clamp(-62_167_219_200, 253_402_300_799);
-    let (days, of_day) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    // Days of the proleptic Gregorian calendar, counted from 0000-03-01 so that the leap day is
-    // the last of its year; 146,097 days make 400 years.
-    let days = days + 719_468;
-    let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let from_march = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * from_march + 2) / 5 + 1;
-    let month = (from_march + 2) % 12 + 1;
-    let year = era * 400 + year_of_era + i64::from(month <= 2);
-    let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+    serializer.serialize_str(&time.to_rfc3339())
 }
 
 #[cfg(test)]

@@ -48,6 +48,7 @@ const RANKS: &[(&str, u8)] = &[
     ("cors", 8),
     ("testing", 8),
     ("lib", 9),
+    ("bin", 9),
 ];
 
 /// Imports against the arrow, each with its reason in DESIGN.md.

@@ -18,6 +18,8 @@ mod bas;
 #[cfg(feature = "client")]
 mod binary;
 mod bound;
+#[cfg(feature = "cli")]
+mod cli;
 #[cfg(feature = "client")]
 mod clients;
 #[cfg(feature = "client")]

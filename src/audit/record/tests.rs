@@ -153,7 +153,7 @@ fn edge_08_times_are_rfc_3339() {
         (i64::MAX, "9999-12-31T23:59:59Z"),
         (i64::MIN, "0000-01-01T00:00:00Z"),
     ] {
-        assert_eq!(rfc3339(UnixTime::from_secs(seconds)), text);
+        assert_eq!(UnixTime::from_secs(seconds).to_rfc3339(), text);
     }
 }
 
@@ -161,7 +161,7 @@ proptest! {
     /// Against the calendar counted day by day.
     #[test]
     fn edge_08_dates_follow_each_other(days in -700_000..2_900_000_i64, of_day in 0..86_400_i64) {
-        let text = |days: i64| rfc3339(UnixTime::from_secs(days * 86_400 + of_day));
+        let text = |days: i64| UnixTime::from_secs(days * 86_400 + of_day).to_rfc3339();
         let parts = |text: &str| -> Vec<u32> {
             text.split(|c: char| !c.is_ascii_digit()).filter(|part| !part.is_empty()).map(|part| part.parse().unwrap()).collect()
         };

@@ -145,9 +145,4 @@ impl Book {
         }
         Some(self.entries.entry(bucket).or_default())
     }
-
-    #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        self.entries.len()
-    }
 }

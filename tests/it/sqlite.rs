@@ -456,7 +456,7 @@ impl Hints for Counted {
     }
 
     async fn received(&self) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

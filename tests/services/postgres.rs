@@ -53,9 +53,7 @@ impl Own {
     }
 
     async fn create(&self) -> SqlStore {
-        let builder = SqlStore::builder(&self.url)
-            .migrate(true)
-            .max_connections(4);
+        let builder = SqlStore::builder(&self.url).migrate(true);
         builder.open().await.unwrap()
     }
 

@@ -117,7 +117,7 @@ impl Engine {
     /// A connection, lent until it is dropped.
     pub(super) async fn lend(&self) -> Result<Lent, Fault> {
         let is_full = self.pool.size() >= self.pool.options().get_max_connections();
-        if is_full {
+        if is_full && self.pool.num_idle() == 0 {
             let connection = timeout(WAIT, self.pool.acquire()).await;
             return Ok(self.lent(connection.map_err(|_| Fault::Busy)??));
         }

@@ -25,7 +25,8 @@ async fn dump(database: &Database) -> Vec<String> {
                 match value.type_info().name() {
                     "BLOB" => {
                         let bytes: Vec<u8> = row.get(column.ordinal());
-                        values.push(bytes.iter().map(|byte| format!("{byte:02x}")).collect());
+                        let hex: Vec<_> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+                        values.push(hex.concat());
                         values.push(STANDARD.encode(&bytes));
                         values.push(URL_SAFE_NO_PAD.encode(&bytes));
                     }

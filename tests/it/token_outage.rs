@@ -1,6 +1,9 @@
-//! Stores that fail: 503 with a time to come back, never 401 (R19, R24).
+//! Stores that fail: 503 with a time to come back, never 401 (R19, R20, R24).
 
 use std::time::Duration;
+
+use tower_mcp_auth::api_token::ApiTokenStore;
+use tower_mcp_auth::clock::Clock;
 
 use crate::tokens_support::{Mood, OUTAGES, TokenWorld, assert_outage};
 
@@ -53,6 +56,32 @@ async fn r19_what_was_known_to_be_bad_stays_bad_in_an_outage() {
     world.store.faults.set(Mood::Down);
     world.clock.advance(Duration::from_secs(45));
     assert_eq!(world.robot().await.code(), "invalid_api_token");
+}
+
+/// Noting when a token was used is the only write of a request, and nobody waits for it.
+#[tokio::test(start_paused = true)]
+async fn r20_a_store_that_takes_no_writes_lets_everybody_in() {
+    for mood in OUTAGES {
+        let world = TokenWorld::new().await;
+        world.store.notes.set(mood);
+        for minute in 1..=3 {
+            for _ in 0..10 {
+                world.ada().await.assert_let_in();
+                world.robot().await.assert_let_in();
+                tokio::task::yield_now().await;
+            }
+            // One note for each of the two tokens, that is lost and not tried again.
+            assert_eq!(world.store.notes.calls(), 2 * minute, "{mood:?}");
+            world.clock.advance(Duration::from_secs(61));
+            tokio::time::advance(Duration::from_secs(61)).await;
+        }
+        world.store.notes.set(Mood::Well);
+        world.ada().await.assert_let_in();
+        tokio::task::yield_now().await;
+        let id = world.acme_user.record.id();
+        let record = world.store.inner.find(id).await.unwrap().unwrap();
+        assert_eq!(record.last_used(), Some(world.clock.now()));
+    }
 }
 
 #[tokio::test(start_paused = true)]

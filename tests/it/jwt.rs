@@ -412,6 +412,9 @@ async fn jwt_10_the_issuer_is_one_string_and_exact() {
         format!(" {I}"),
         String::new(),
         I.replace("https", "http"),
+        // A Cyrillic letter, and how a browser writes that name.
+        I.replace("auth", "\u{430}uth"),
+        I.replace("auth", "xn--uth-5cd"),
     ];
     let mut cases: Vec<_> = near
         .into_iter()

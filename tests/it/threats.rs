@@ -11,18 +11,19 @@ use tower_mcp_auth::api_token::{ApiTokens, MemoryStore, Peppers};
 use tower_mcp_auth::authenticator::AuthenticatorBuilder;
 use tower_mcp_auth::policy::MemoryPolicyStore;
 use tower_mcp_auth::testing::{MemoryAudit, TestIssuer};
-use tower_mcp_auth::{Authenticator, Issuer, ToolRules};
+use tower_mcp_auth::{Authenticator, Issuer, ProtectedResource, ToolRules};
 
 use crate::support::{I, R, World, described};
 
 const SECOND: Duration = Duration::from_secs(1);
+
+type Set<'a> = Box<dyn Fn(&[u8]) -> AuthenticatorBuilder + 'a>;
 
 /// The builder names the setting, whether its key is absent or a byte short, and never the key.
 #[test]
 fn t03_keys_of_our_own_have_32_bytes_or_nothing_is_built() {
     let auth = || Authenticator::builder(described(Issuer::new(I)));
     let tokens = |secret: &[u8]| ApiTokens::new(MemoryStore::new(), Peppers::new("a", secret));
-    type Set<'a> = Box<dyn Fn(&[u8]) -> AuthenticatorBuilder + 'a>;
     let mut settings: Vec<(&str, Set<'_>)> = vec![
         (
             "session_key",
@@ -223,7 +224,7 @@ async fn r27_a_thousand_issuers_are_asked_for_their_own_tokens_only() {
         .in_process();
     let network = world.issuer.fetch().and(other.fetch()).and(idle.fetch());
     let many = (0..1000).map(|number| Issuer::new(format!("https://auth.example.com/i{number}")));
-    let resource = many.fold(described(Issuer::new(I)), |all, one| all.issuer(one));
+    let resource = many.fold(described(Issuer::new(I)), ProtectedResource::issuer);
     let auth = Authenticator::builder(resource)
         .clock(world.clock.clone())
         .fetch(network)

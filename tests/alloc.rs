@@ -82,6 +82,7 @@ where
     counted.count_total
 }
 
+// also: R29
 #[tokio::test]
 async fn a_warm_api_token_costs_at_most_three_allocations_and_no_await() {
     let tokens = ApiTokens::new(MemoryStore::new(), Peppers::generate().unwrap());
@@ -272,6 +273,7 @@ async fn mcp_22_a_frame_of_a_stream_passes_without_an_allocation() {
 }
 
 /// What nothing is remembered of: the first sight of a token, and every refusal.
+// also: R29
 #[tokio::test]
 async fn a_token_seen_first_and_a_refusal_cost_few_allocations_and_no_await() {
     let issuer = TestIssuer::builder().in_process();

@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn weak_and_doubled_peppers_are_all_reported() {
+    fn t03_weak_and_doubled_peppers_are_all_reported() {
         let peppers = Peppers::new("a b", "short")
             .and("c", [7; 32])
             .and("c", [1, 2].repeat(16));

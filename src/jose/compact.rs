@@ -229,6 +229,7 @@ mod tests {
         }
     }
 
+    // also: T7
     #[test]
     fn jwt_16_crit_and_b64_are_refused_in_any_form() {
         for member in [
@@ -246,6 +247,7 @@ mod tests {
         }
     }
 
+    // also: T12
     #[test]
     fn jwt_08_keys_in_the_header_are_refused() {
         for member in ["jwk", "jku", "x5u"] {

@@ -371,6 +371,7 @@ mod tests {
         parse_object(text.as_bytes(), 16).is_ok()
     }
 
+    // also: T14
     #[test]
     fn jwt_17_duplicates_are_refused_at_any_depth_and_however_written() {
         assert!(!accepts(r#"{"aud":"a","aud":"b"}"#));

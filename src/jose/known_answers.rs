@@ -183,6 +183,7 @@ impl Case {
 mod tests {
     use super::*;
 
+    // also: T50
     #[test]
     fn jwt_24_every_algorithm_gives_its_known_answer() {
         assert_eq!(known_answers(), Ok(()));

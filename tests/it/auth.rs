@@ -298,8 +298,9 @@ async fn refusals(world: &World) -> Vec<Answer> {
     answers
 }
 
+// also: AUTH-8, SCP-7, PRM-18
 #[tokio::test]
-async fn auth_01_to_21_what_every_refusal_has_in_common() {
+async fn auth_01_auth_18_auth_20_auth_21_what_every_refusal_has_in_common() {
     let world = World::cold()
         .rebuilt(|auth| auth.require_scopes(["read:issues"]))
         .warmed()

@@ -95,6 +95,7 @@ async fn bas_03_only_the_first_colon_divides() {
     assert_eq!(world.store.faults.calls(), 0);
 }
 
+// also: T27
 #[tokio::test]
 async fn bas_07_five_failures_one_answer() {
     let world = TokenWorld::new().await;

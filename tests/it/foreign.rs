@@ -403,6 +403,7 @@ async fn r19_a_known_token_works_for_a_minute_and_not_longer() {
     }
 }
 
+// also: T27
 #[tokio::test]
 async fn bas_07_every_failure_one_answer() {
     for careless in [false, true] {

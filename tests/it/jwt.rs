@@ -94,6 +94,7 @@ async fn jwt_01_a_credential_of_no_known_shape_is_an_invalid_token() {
     .await;
 }
 
+// also: T16, T6
 #[tokio::test]
 async fn jwt_03_only_the_compact_serialization_is_a_token() {
     let world = World::warm().await;
@@ -183,6 +184,7 @@ async fn jwt_04_the_type_must_say_access_token() {
     }
 }
 
+// also: T11
 #[tokio::test]
 async fn jwt_05_a_legacy_issuer_opts_in_and_its_id_tokens_stay_out() {
     let world = World::custom(
@@ -215,6 +217,7 @@ async fn jwt_05_a_legacy_issuer_opts_in_and_its_id_tokens_stay_out() {
     .await;
 }
 
+// also: T1, T2
 #[tokio::test]
 async fn jwt_06_a_public_key_is_never_a_shared_secret() {
     let world = World::with_algorithms([SigningAlgorithm::Rs256], |r| r, |i| i)
@@ -325,6 +328,7 @@ async fn jwt_07_a_key_serves_exactly_one_algorithm() {
     }
 }
 
+// also: T12
 #[tokio::test]
 async fn jwt_08_keys_in_the_token_are_not_looked_at() {
     let world = World::warm().await;
@@ -395,6 +399,7 @@ async fn jwt_09_a_key_counts_only_for_its_own_issuer() {
         .assert_invalid_token("bad_signature");
 }
 
+// also: T9
 #[tokio::test]
 async fn jwt_10_the_issuer_is_one_string_and_exact() {
     let world = World::warm().await;
@@ -407,6 +412,9 @@ async fn jwt_10_the_issuer_is_one_string_and_exact() {
         format!(" {I}"),
         String::new(),
         I.replace("https", "http"),
+        // A Cyrillic letter, and how a browser writes that name.
+        I.replace("auth", "\u{430}uth"),
+        I.replace("auth", "xn--uth-5cd"),
     ];
     let mut cases: Vec<_> = near
         .into_iter()
@@ -425,6 +433,7 @@ async fn jwt_10_the_issuer_is_one_string_and_exact() {
     refused(&world, cases).await;
 }
 
+// also: T10
 #[tokio::test]
 async fn jwt_11_the_audience_must_name_this_resource() {
     let world = World::warm().await;
@@ -512,6 +521,7 @@ async fn jwt_12_case_of_scheme_and_host_does_not_count_and_aliases_are_listed() 
     }
 }
 
+// also: R17, T18
 #[tokio::test]
 async fn jwt_13_expiry_is_required_and_leeway_is_small() {
     let world = World::warm().await;
@@ -558,6 +568,7 @@ async fn jwt_13_a_token_expires_while_the_server_runs() {
     world.bearer(&token).await.assert_invalid_token("expired");
 }
 
+// also: T18, R17
 #[tokio::test]
 async fn jwt_14_tokens_from_the_future_are_refused() {
     let world = World::warm().await;
@@ -605,6 +616,7 @@ async fn jwt_15_the_strict_profile_requires_its_claims() {
     refused(&world, cases).await;
 }
 
+// also: T7
 #[tokio::test]
 async fn jwt_16_critical_extensions_are_refused() {
     let world = World::warm().await;
@@ -638,6 +650,7 @@ async fn jwt_16_critical_extensions_are_refused() {
     .await;
 }
 
+// also: T14
 #[tokio::test]
 async fn jwt_17_duplicate_members_are_refused() {
     let world = World::warm().await;
@@ -866,6 +879,7 @@ async fn jwt_21_a_client_on_its_own_is_no_person() {
     assert_eq!(spiffe.json()["subject"], "spiffe://example.org/ci");
 }
 
+// also: T15
 #[tokio::test]
 async fn jwt_22_encrypted_tokens_are_refused() {
     let world = World::warm().await;

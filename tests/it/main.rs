@@ -84,6 +84,7 @@ mod step_ups;
 mod streams;
 mod streams_support;
 mod support;
+mod threats;
 mod token_outage;
 mod tokens_support;
 mod tool_policy;

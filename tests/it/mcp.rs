@@ -114,6 +114,7 @@ async fn seen_inside(world: &World) -> HeaderMap {
     hear.recv().await.expect("the inner service was called")
 }
 
+// also: T46
 #[tokio::test]
 async fn mcp_21_the_credential_stays_outside() {
     for world in [World::cold(), World::warm().await] {
@@ -280,6 +281,7 @@ async fn edge_03_edge_04_with_cors_outside_a_browser_reads_every_refusal() {
     }
 }
 
+// also: T42
 #[tokio::test]
 async fn prm_05_prm_06_prm_17_the_challenge_leads_to_the_resource_that_was_called() {
     let world = World::custom(ProtectedResource::insecure_any_host, |issuer| issuer);

@@ -158,7 +158,7 @@ async fn t28_whoever_guesses_is_slowed_down_with_a_remembered_token_too() {
 }
 
 #[tokio::test]
-async fn auth_17_a_remembered_token_in_the_clear_is_refused() {
+async fn bas_14_a_remembered_token_in_the_clear_is_refused() {
     let world = TokenWorld::with(|builder, _| {
         builder.trusted_proxies(TrustedProxies::new(["192.0.2.0/24"]).unwrap())
     })

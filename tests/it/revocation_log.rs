@@ -158,6 +158,7 @@ fn token(id: &str) -> RevocationTarget {
     }
 }
 
+// also: R21
 #[tokio::test(start_paused = true)]
 async fn r23_what_one_process_revokes_the_others_refuse_within_one_poll() {
     let site = Site::new().await;

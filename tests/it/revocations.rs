@@ -29,7 +29,7 @@ async fn oauth(world: &TokenWorld, token: &TokenBuilder) -> Answer {
 
 /// Bytes are no identity: each of these is the token that was revoked, in another spelling.
 #[tokio::test]
-async fn t5_every_twin_of_a_revoked_token_is_dead() {
+async fn t05_every_twin_of_a_revoked_token_is_dead() {
     let algorithms = [SigningAlgorithm::Es256, SigningAlgorithm::EdDsa];
     let world = World::with_algorithms(algorithms, |resource| resource, |issuer| issuer);
     let world = world.warmed().await;
@@ -64,7 +64,7 @@ async fn t5_every_twin_of_a_revoked_token_is_dead() {
 }
 
 #[tokio::test]
-async fn t5_a_token_without_an_id_is_its_subject_and_second() {
+async fn t05_a_token_without_an_id_is_its_subject_and_second() {
     let world = World::custom(
         |resource| resource,
         |issuer| issuer.profile(Profile::rfc9068().without_token_id()),

@@ -129,7 +129,7 @@ impl Reply {
 }
 
 #[tokio::test]
-async fn e1_no_credential_on_the_wire() {
+async fn auth_07_prm_18_no_credential_on_the_wire() {
     let server = Server::start().await;
     let reply = server.send(&[]).await;
     assert_eq!(reply.status(), "HTTP/1.1 401 Unauthorized");
@@ -145,7 +145,7 @@ async fn e1_no_credential_on_the_wire() {
 }
 
 #[tokio::test]
-async fn e2_expired_and_foreign_tokens_on_the_wire() {
+async fn jwt_19_prm_18_expired_and_foreign_tokens_on_the_wire() {
     let server = Server::start().await;
     let foreign = server.issuer.token("https://other.example/mcp").sign();
     let expired = server.token().expires_in(-61).sign();
@@ -166,6 +166,7 @@ async fn e2_expired_and_foreign_tokens_on_the_wire() {
     }
 }
 
+// also: T46
 #[tokio::test]
 async fn mcp_21_a_good_token_lets_the_request_in_and_stays_outside() {
     let server = Server::start().await;

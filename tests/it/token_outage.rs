@@ -1,6 +1,9 @@
-//! Stores that fail: 503 with a time to come back, never 401 (R19, R24).
+//! Stores that fail: 503 with a time to come back, never 401 (R19, R20, R24).
 
 use std::time::Duration;
+
+use tower_mcp_auth::api_token::ApiTokenStore;
+use tower_mcp_auth::clock::Clock;
 
 use crate::tokens_support::{Mood, OUTAGES, TokenWorld, assert_outage};
 
@@ -53,6 +56,26 @@ async fn r19_what_was_known_to_be_bad_stays_bad_in_an_outage() {
     world.store.faults.set(Mood::Down);
     world.clock.advance(Duration::from_secs(45));
     assert_eq!(world.robot().await.code(), "invalid_api_token");
+}
+
+/// Noting when a token was used is the only write of a request. Nobody waits for it, it is lost where it
+/// fails, and it comes once a minute for a token.
+#[tokio::test(start_paused = true)]
+async fn r20_a_store_that_takes_no_writes_lets_everybody_in() {
+    for mood in [Mood::Well, Mood::Down, Mood::Hangs, Mood::Panics] {
+        let world = TokenWorld::new().await;
+        world.store.notes.set(mood);
+        for _ in 0..10 {
+            world.ada().await.assert_let_in();
+            world.robot().await.assert_let_in();
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(world.store.notes.calls(), 2, "{mood:?}");
+        let id = world.acme_user.record.id();
+        let record = world.store.inner.find(id).await.unwrap().unwrap();
+        let noted = matches!(mood, Mood::Well).then(|| world.clock.now());
+        assert_eq!(record.last_used(), noted, "{mood:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

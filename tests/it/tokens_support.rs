@@ -67,11 +67,12 @@ impl Faults {
     }
 }
 
-/// A token store whose look-ups can fail. Writes cannot.
+/// A token store whose look-ups can fail, and its notes of when tokens were used. Other writes cannot.
 #[derive(Clone, Default)]
 pub struct Tokens {
     pub inner: MemoryStore,
     pub faults: Faults,
+    pub notes: Faults,
 }
 
 impl ApiTokenStore for Tokens {
@@ -93,6 +94,7 @@ impl ApiTokenStore for Tokens {
     }
 
     async fn touch(&self, used: &[(TokenId, UnixTime)]) -> Result<(), BackendError> {
+        self.notes.meet().await?;
         self.inner.touch(used).await
     }
 }

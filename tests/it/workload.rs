@@ -87,6 +87,7 @@ async fn ext_03_a_workload_has_a_uri_for_a_subject_and_may_have_no_client() {
 }
 
 /// JWT-23: nothing a client could ask an authorization server with passes here.
+// also: T11
 #[tokio::test]
 async fn jwt_23_grants_and_other_kinds_of_token_are_refused_by_their_type() {
     let types = [
@@ -197,7 +198,7 @@ async fn jwt_23_what_is_no_jwt_at_all_is_not_recognised() {
 }
 
 #[tokio::test]
-async fn step_04_who_acts_is_a_fact_with_everybody_before() {
+async fn jwt_21_who_acts_is_a_fact_with_everybody_before() {
     let world = World::warm().await;
     let act = json!({
         "sub": "agent-2", "client_id": "agent-2.example", "iss": "https://agents.example",
@@ -226,7 +227,7 @@ fn chain(length: usize) -> Value {
 }
 
 #[tokio::test]
-async fn step_04_a_delegation_that_cannot_be_read_is_refused() {
+async fn t08_a_delegation_that_cannot_be_read_is_refused() {
     let world = World::warm().await;
     let longest = principal(&world, &world.token().claim("act", chain(4))).await;
     assert_eq!(longest.actor().unwrap().chain().count(), 4);
@@ -251,7 +252,7 @@ async fn step_04_a_delegation_that_cannot_be_read_is_refused() {
 }
 
 #[tokio::test]
-async fn step_04_how_somebody_logged_in_is_a_list_of_words() {
+async fn t08_how_somebody_logged_in_is_a_list_of_words() {
     let world = World::warm().await;
     let none = principal(&world, &world.token()).await;
     assert_eq!(none.authentication_methods().len(), 0);

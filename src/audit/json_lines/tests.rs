@@ -94,6 +94,7 @@ fn edge_08_the_last_clone_writes_the_queue_out() {
     assert_eq!(seqs(&paper.lines()), [1, 2]);
 }
 
+// also: R26
 #[test]
 fn edge_08_a_full_queue_keeps_room_for_refusals_and_counts_what_it_drops() {
     let paper = Paper::default();

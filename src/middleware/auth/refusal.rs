@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn auth_16_a_refusal_before_the_body_says_that_the_connection_closes() {
+    fn a_refusal_before_the_body_says_that_the_connection_closes() {
         let closes = |version, body: Full<Bytes>| {
             let request = Request::builder().version(version).body(body).unwrap();
             let answer = without_body(Response::new(Bytes::new()), &request);

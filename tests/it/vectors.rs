@@ -30,19 +30,17 @@ fn base64url(bytes: impl AsRef<[u8]>) -> String {
 
 /// The valid vectors of a set that are refused.
 fn listed(set: &str) -> BTreeSet<usize> {
-    let list = include_str!("../fixtures/vectors/refused.tsv");
-    let cells = list
-        .lines()
-        .map(|line| line.split('\t').collect::<Vec<_>>());
+    let lines = include_str!("../fixtures/vectors/refused.tsv").lines();
+    let cells = lines.map(|line| line.split('\t').collect::<Vec<_>>());
     let ids = cells.filter(|cells| cells[0] == set).flat_map(|cells| {
-        let (first, last) = cells[1].split_once('-').unwrap_or((cells[1], cells[1]));
-        first.parse().unwrap()..=last.parse::<usize>().unwrap()
+        let (first, end) = cells[1].split_once('-').unwrap_or((cells[1], cells[1]));
+        first.parse().unwrap()..=end.parse::<usize>().unwrap()
     });
     ids.collect()
 }
 
-fn credential(test: &Test) -> String {
-    match test.jws.as_ref().or(test.jwe.as_ref()).unwrap() {
+fn credential(vector: &Test) -> String {
+    match vector.jws.as_ref().or(vector.jwe.as_ref()).unwrap() {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     }

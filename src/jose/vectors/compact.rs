@@ -13,8 +13,8 @@ fn keys(group: &TestGroup) -> String {
 }
 
 /// The credential as a client would send it: JSON serializations are their text.
-fn credential(test: &Test) -> String {
-    match test.jws.as_ref().or(test.jwe.as_ref()).unwrap() {
+fn credential(vector: &Test) -> String {
+    match vector.jws.as_ref().or(vector.jwe.as_ref()).unwrap() {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     }

@@ -19,7 +19,7 @@ struct Token {
 
 /// A key set, what is left out of it, and how many (key, algorithm) pairs are not.
 #[derive(Deserialize)]
-struct Keys {
+struct Published {
     from: String,
     keys: Value,
     usable: usize,
@@ -62,7 +62,7 @@ fn g1_tokens_of_the_rfcs() {
 #[test]
 fn g1_t20_keys_of_the_rfcs() {
     let sets = include_str!("../../../tests/fixtures/vectors/example_keys.json");
-    let sets: Vec<Keys> = serde_json::from_str(sets).unwrap();
+    let sets: Vec<Published> = serde_json::from_str(sets).unwrap();
     assert_eq!(sets.len(), 10);
     for set in sets {
         let body = json!({ "keys": set.keys }).to_string();

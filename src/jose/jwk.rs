@@ -6,6 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 use super::key_set::is_key_id;
+use super::roca::is_weak;
 use super::verify::{MAX_RSA_BITS, PublicKey};
 use crate::algorithm::SigningAlgorithm;
 
@@ -145,6 +146,12 @@ fn rsa(entry: &Map<String, Value>, allowed: &[SigningAlgorithm]) -> Verdict<Vec<
     // 2^33 is what the implementations take; 1 would make every message its own signature.
     if !odd(n) || !odd(e) || bits(e) < 2 || bits(e) > 33 {
         return Err("the RSA numbers cannot be those of a real key".into());
+    }
+    if is_weak(n) {
+        return Err(Defect {
+            reason: "the RSA modulus gives the private key away (ROCA)",
+            alert: true,
+        });
     }
     each(algorithms, |algorithm| PublicKey::rsa(algorithm, n, e))
 }

@@ -10,7 +10,10 @@ pub(crate) mod json;
 mod jwk;
 mod key_set;
 mod known_answers;
+mod roca;
 mod sign;
+#[cfg(test)]
+mod vectors;
 mod verify;
 
 pub(crate) use document::read;

@@ -90,6 +90,7 @@ mod tokens_support;
 mod tool_policy;
 mod tower;
 mod trusted_headers;
+mod vectors;
 mod vendors;
 mod verdicts;
 mod workload;

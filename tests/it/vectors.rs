@@ -194,7 +194,7 @@ async fn run(set: &str) -> Counts {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g1_t06_t15_t16_a_server_refuses_every_signed_token() {
+async fn g01_t06_t15_t16_a_server_refuses_every_signed_token() {
     let counts = run("json_web_signature").await;
     let expected = Counts {
         vectors: 401,
@@ -206,7 +206,7 @@ async fn g1_t06_t15_t16_a_server_refuses_every_signed_token() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g1_t20_a_server_uses_no_hostile_key() {
+async fn g01_t20_a_server_uses_no_hostile_key() {
     let counts = run("json_web_key").await;
     let expected = Counts {
         vectors: 26,
@@ -218,7 +218,7 @@ async fn g1_t20_a_server_uses_no_hostile_key() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g1_t15_a_server_refuses_every_encrypted_token() {
+async fn g01_t15_a_server_refuses_every_encrypted_token() {
     let counts = run("json_web_crypto").await;
     let expected = Counts {
         vectors: 83,

@@ -36,16 +36,16 @@ fn run(set: &'static str) -> Run {
 }
 
 #[test]
-fn g1_t06_t15_t16_signed_tokens() {
+fn g01_t06_t15_t16_signed_tokens() {
     run("json_web_signature").assert_as_recorded(401, 355);
 }
 
 #[test]
-fn g1_t20_hostile_key_sets() {
+fn g01_t20_hostile_key_sets() {
     run("json_web_key").assert_as_recorded(26, 21);
 }
 
 #[test]
-fn g1_t15_signed_and_encrypted_tokens() {
+fn g01_t15_signed_and_encrypted_tokens() {
     run("json_web_crypto").assert_as_recorded(83, 77);
 }

@@ -27,7 +27,7 @@ struct Published {
 }
 
 #[test]
-fn g1_tokens_of_the_rfcs() {
+fn g01_tokens_of_the_rfcs() {
     let tokens = include_str!("../../../tests/fixtures/vectors/examples.json");
     let tokens: Vec<Token> = serde_json::from_str(tokens).unwrap();
     assert_eq!(tokens.len(), 26);
@@ -60,7 +60,7 @@ fn g1_tokens_of_the_rfcs() {
 }
 
 #[test]
-fn g1_t20_keys_of_the_rfcs() {
+fn g01_t20_keys_of_the_rfcs() {
     let sets = include_str!("../../../tests/fixtures/vectors/example_keys.json");
     let sets: Vec<Published> = serde_json::from_str(sets).unwrap();
     assert_eq!(sets.len(), 10);

@@ -170,7 +170,7 @@ impl Run {
 }
 
 #[test]
-fn g1_the_list_is_of_sets_that_are_run_and_the_page_of_nothing_else() {
+fn g01_the_list_is_of_sets_that_are_run_and_the_page_of_nothing_else() {
     assert!(lines().count() > 0);
     for crypto in ["aws-lc-rs", "rust-crypto"] {
         for set in SETS {
@@ -198,7 +198,7 @@ fn g1_the_list_is_of_sets_that_are_run_and_the_page_of_nothing_else() {
 }
 
 #[test]
-fn g1_every_kind_of_deviation_is_noticed() {
+fn g01_every_kind_of_deviation_is_noticed() {
     // Nothing of this set is listed.
     let fault = |said, outcome| {
         let mut run = Run::new("ecdsa_secp256r1_sha256_p1363");

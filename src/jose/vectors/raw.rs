@@ -83,17 +83,17 @@ fn run_pss(set: &'static str, algorithm: SigningAlgorithm) -> Run {
 }
 
 #[test]
-fn g1_t04_ecdsa_on_p256() {
+fn g01_t04_ecdsa_on_p256() {
     run_ecdsa("ecdsa_secp256r1_sha256_p1363", Es256).assert_as_recorded(262, 89);
 }
 
 #[test]
-fn g1_t04_ecdsa_on_p384() {
+fn g01_t04_ecdsa_on_p384() {
     run_ecdsa("ecdsa_secp384r1_sha384_p1363", Es384).assert_as_recorded(280, 87);
 }
 
 #[test]
-fn g1_t04_ed25519() {
+fn g01_t04_ed25519() {
     let mut run = Run::new("ed25519");
     let set = eddsa::TestSet::load(eddsa::TestName::Ed25519).unwrap();
     for group in set.test_groups {
@@ -107,35 +107,35 @@ fn g1_t04_ed25519() {
 }
 
 #[test]
-fn g1_t04_rsa_pkcs1_2048() {
+fn g01_t04_rsa_pkcs1_2048() {
     run_pkcs1("rsa_signature_2048_sha256", Rs256).assert_as_recorded(259, 249);
     run_pkcs1("rsa_signature_2048_sha384", Rs384).assert_as_recorded(258, 250);
     run_pkcs1("rsa_signature_2048_sha512", Rs512).assert_as_recorded(259, 250);
 }
 
 #[test]
-fn g1_t04_rsa_pkcs1_3072() {
+fn g01_t04_rsa_pkcs1_3072() {
     run_pkcs1("rsa_signature_3072_sha256", Rs256).assert_as_recorded(259, 250);
     run_pkcs1("rsa_signature_3072_sha384", Rs384).assert_as_recorded(259, 251);
     run_pkcs1("rsa_signature_3072_sha512", Rs512).assert_as_recorded(260, 251);
 }
 
 #[test]
-fn g1_t04_rsa_pkcs1_4096() {
+fn g01_t04_rsa_pkcs1_4096() {
     run_pkcs1("rsa_signature_4096_sha256", Rs256).assert_as_recorded(258, 250);
     run_pkcs1("rsa_signature_4096_sha384", Rs384).assert_as_recorded(259, 251);
     run_pkcs1("rsa_signature_4096_sha512", Rs512).assert_as_recorded(259, 251);
 }
 
 #[test]
-fn g1_t04_rsa_pkcs1_8192() {
+fn g01_t04_rsa_pkcs1_8192() {
     run_pkcs1("rsa_signature_8192_sha256", Rs256).assert_as_recorded(258, 250);
     run_pkcs1("rsa_signature_8192_sha384", Rs384).assert_as_recorded(259, 251);
     run_pkcs1("rsa_signature_8192_sha512", Rs512).assert_as_recorded(259, 251);
 }
 
 #[test]
-fn g1_t04_rsa_pss() {
+fn g01_t04_rsa_pss() {
     run_pss("rsa_pss_2048_sha256_mgf1_32", Ps256).assert_as_recorded(108, 45);
     run_pss("rsa_pss_3072_sha256_mgf1_32", Ps256).assert_as_recorded(108, 45);
     run_pss("rsa_pss_4096_sha256_mgf1_32", Ps256).assert_as_recorded(108, 45);
@@ -147,7 +147,7 @@ fn g1_t04_rsa_pss() {
 /// RFC 7518 §3.5 fixes the salt's length and the mask's hash: what is valid elsewhere is no JWS. Of
 /// these sets only the valid vectors are of use, one of the invalid ones has the salt of a JWS.
 #[test]
-fn g1_t04_rsa_pss_of_other_parameters_is_no_jws() {
+fn g01_t04_rsa_pss_of_other_parameters_is_no_jws() {
     for (set, algorithm, valid) in [
         ("rsa_pss_2048_sha256_mgf1_0", Ps256, 61),
         ("rsa_pss_2048_sha256_mgf1sha1_20", Ps256, 63),

@@ -10,6 +10,7 @@
 
 mod failures;
 mod postgres;
+mod program;
 mod redis;
 mod servers;
 mod support;

@@ -144,9 +144,10 @@ impl SqlStore {
         }
     }
 
-    /// Closes every connection, after the calls under way. Calls that come later fail. Dropping the
-    /// last clone closes them too, without waiting.
+    /// Closes every connection, after the calls under way and the hint of the last write. Calls that
+    /// come later fail. Dropping the last clone closes them too, without waiting.
     pub async fn close(&self) {
+        self.bell.rung().await;
         self.shared.engine.pool.close().await;
     }
 

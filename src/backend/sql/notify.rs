@@ -1,6 +1,6 @@
 //! Telling other processes to read the log now, and hearing it from them.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -36,6 +36,8 @@ struct Tower {
     /// When hints were last sent, or are about to be.
     last: Mutex<Option<Instant>>,
     heard: watch::Sender<()>,
+    /// The task that sends the hint which is due.
+    sender: Mutex<Option<JoinHandle<()>>>,
     listeners: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -52,6 +54,7 @@ impl Bell {
                 url: url.clone(),
                 last: Mutex::default(),
                 heard: sender,
+                sender: Mutex::default(),
                 listeners: Mutex::default(),
             }),
             heard: Mutex::new(heard),
@@ -64,10 +67,20 @@ impl Bell {
             return;
         };
         let tower = self.tower.clone();
-        tokio::spawn(async move {
+        let sender = tokio::spawn(async move {
             sleep_until(at).await;
             tower.send().await;
         });
+        *self.tower.sender() = Some(sender);
+    }
+
+    /// Ends when the hint that is due has been sent: for programs that write and end at once.
+    pub(super) async fn rung(&self) {
+        let sender = self.tower.sender().take();
+        if let Some(sender) = sender {
+            // A panic in it is nobody's who waits.
+            let _ = sender.await;
+        }
     }
 
     /// Ends when a hint came since the last call on this clone. The first call of all begins to listen.
@@ -97,6 +110,10 @@ impl Clone for Bell {
 }
 
 impl Tower {
+    fn sender(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
+        self.sender.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// When to send a hint of what was just written; `None` if one will be sent anyway.
     fn due(&self) -> Option<Instant> {
         let now = Instant::now();

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::store::Opened;
 use crate::times::{duration, since};
 
 /// Administration of tower-mcp-auth: the database of `SqlStore`, API tokens, policies, revocations.
@@ -31,6 +32,16 @@ pub(crate) struct Global {
         hide_env_values = true
     )]
     pub(crate) database: Option<String>,
+    /// A Redis that servers take hints from, to be told of changes at once instead of within two seconds.
+    /// `PostgreSQL` tells them by itself
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "MCP_AUTH_REDIS_URL",
+        hide_env_values = true
+    )]
+    pub(crate) redis: Option<String>,
     /// A file of lines `id:base64`: the first seals new tokens, all check old ones. Otherwise one such line in
     /// `MCP_AUTH_PEPPER`
     #[arg(long, global = true, value_name = "FILE", env = "MCP_AUTH_PEPPER_FILE")]
@@ -50,6 +61,9 @@ pub(crate) struct Global {
     /// Results, remarks and errors as JSON
     #[arg(long, global = true)]
     pub(crate) json: bool,
+    /// What was opened, to be closed in peace.
+    #[arg(skip)]
+    pub(crate) opened: Opened,
 }
 
 #[derive(Debug, Subcommand)]

@@ -25,7 +25,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Cli, Command};
+use args::{Cli, Command, Global};
 use failure::{Exit, Failure};
 use output::Out;
 
@@ -56,14 +56,20 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
 
 async fn dispatch(Cli { global, command }: Cli) -> Result<Exit, Failure> {
     let out = Out { json: global.json };
+    let ended = run_command(&global, command, out).await;
+    global.opened.close().await;
+    ended
+}
+
+async fn run_command(global: &Global, command: Command, out: Out) -> Result<Exit, Failure> {
     match command {
-        Command::Migrate(wanted) => migrate::run(&global, &wanted, out).await,
+        Command::Migrate(wanted) => migrate::run(global, &wanted, out).await,
         Command::Pepper(command) => peppers::run(&command, out),
-        Command::Token(command) => token::run(&global, command, out).await,
-        Command::Policy(command) => policy::run(&global, command, out).await,
-        Command::Revoke(command) => revoke::run(&global, command, out).await,
-        Command::Log(wanted) => log::run(&global, &wanted, out).await,
-        Command::Explain(wanted) => explain::run(&global, &wanted, out).await,
+        Command::Token(command) => token::run(global, command, out).await,
+        Command::Policy(command) => policy::run(global, command, out).await,
+        Command::Revoke(command) => revoke::run(global, command, out).await,
+        Command::Log(wanted) => log::run(global, &wanted, out).await,
+        Command::Explain(wanted) => explain::run(global, &wanted, out).await,
         Command::Audit(wanted) => audit::run(&wanted, out).await,
     }
 }

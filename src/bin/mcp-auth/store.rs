@@ -1,6 +1,8 @@
 //! The database, and who writes to it.
 
-use tower_mcp_auth::backend::{SqlOpenError, SqlStore};
+use std::sync::{Mutex, PoisonError};
+
+use tower_mcp_auth::backend::{RedisHints, SqlOpenError, SqlStore};
 
 use crate::args::Global;
 use crate::failure::{Failure, lines};
@@ -15,12 +17,36 @@ pub(crate) fn address(global: &Global) -> Result<&str, Failure> {
     })
 }
 
+/// The stores a command has opened.
+#[derive(Debug, Default)]
+pub(crate) struct Opened(Mutex<Vec<SqlStore>>);
+
+impl Opened {
+    /// Closes them, so that no hint of a write is lost with the program.
+    pub(crate) async fn close(&self) {
+        let stores = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        for store in stores {
+            store.close().await;
+        }
+    }
+}
+
 /// The store as it is; never creates or migrates it.
 pub(crate) async fn open(global: &Global) -> Result<SqlStore, Failure> {
-    let builder = SqlStore::builder(address(global)?)
-        .create(false)
-        .migrate(false);
+    let mut builder = SqlStore::builder(address(global)?);
+    if let Some(url) = global.redis.as_deref().filter(|url| !url.is_empty()) {
+        builder = builder.hints(RedisHints::new(url).map_err(|error| {
+            let remedy = "write it like redis://localhost/";
+            Failure::problems("the Redis cannot be used", lines(&error), remedy)
+        })?);
+    }
     let store = builder.open().await.map_err(cannot_open)?;
+    let mut opened = global
+        .opened
+        .0
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    opened.push(store.clone());
     Ok(store.by(by(global)))
 }
 

@@ -21,6 +21,8 @@ mod bound;
 #[cfg(feature = "client")]
 mod clients;
 #[cfg(feature = "client")]
+mod clients_restart;
+#[cfg(feature = "client")]
 mod clients_step_up;
 mod complaints;
 mod config;

@@ -23,6 +23,7 @@ use url::Url;
 use url::form_urlencoded::Serializer;
 
 use quickstart::args::Options;
+pub(crate) use quickstart::guide;
 pub(crate) use quickstart::server::{Quickstart, start};
 
 #[path = "../../examples/quickstart"]
@@ -30,11 +31,14 @@ mod quickstart {
     mod admin;
     pub(super) mod args;
     mod data;
+    pub(crate) mod guide;
     mod organizations;
     mod pepper;
     pub(super) mod server;
+    mod switches;
     mod tools;
     mod tracker;
+    mod trial;
 }
 
 /// Where clients are sent back to. Nobody listens there: the tests read the redirect instead.

@@ -6,7 +6,7 @@ use reqwest::StatusCode;
 use serde_json::json;
 use tower_mcp_auth::testing::Consent;
 
-use crate::clients::{Folder, Quickstart, browser, options, start};
+use crate::clients::{Folder, Quickstart, browser, guide, options, start};
 
 async fn on(file: &Path) -> Quickstart {
     start(&options(file, Consent::Automatic)).await.unwrap()
@@ -92,6 +92,7 @@ async fn a_restart_at_the_same_address_revokes_what_the_start_before_printed() {
     let file = folder.file("mcp-auth.db");
     let first = on(&file).await;
     assert_eq!(first.retired, 0);
+    assert!(!guide::text(&first).contains("printed at the last start"));
     let (kept, _) = issue(&first, "my-bot").await;
     let printed = first.credentials.alice.clone();
     let url = url::Url::parse(first.resource.identifier()).unwrap();
@@ -101,6 +102,12 @@ async fn a_restart_at_the_same_address_revokes_what_the_start_before_printed() {
     wanted.port = url.port().unwrap();
     let second = start(&wanted).await.unwrap();
     assert_eq!(second.retired, 4);
+    let text = guide::text(&second);
+    assert!(
+        text.contains("printed at the last start are revoked"),
+        "{text}"
+    );
+    assert!(text.contains(&file.display().to_string()), "{text}");
     assert_eq!(status(&second, &printed).await, 401);
     assert_eq!(status(&second, &second.credentials.alice).await, 200);
     assert_eq!(status(&second, &kept).await, 200);

@@ -1,6 +1,7 @@
 //! A million tokens of 100,000 organizations in Postgres, and 100,000 of them asked for by the whole
 //! layer, each once and in no order: what the first request with a token waits for, and what the caches
-//! hold when they are full. Every token is real: any of them could have been asked for.
+//! hold when they are full. Every token is real: any of them could have been asked for. With `BENCH_QUICK` a
+//! tenth of everything, which fills no cache.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -22,11 +23,9 @@ use tower_mcp_auth::{BackendError, OrganizationPolicy};
 use crate::database::Database;
 use crate::layer::{Door, Stores};
 use crate::micros;
-use crate::shared::figures::{float, percentile};
+use crate::shared::figures::{self, float, percentile};
 use crate::shared::fixture::{basic, bearer, organization};
 
-const TOKENS: u64 = 1_000_000;
-const ORGANIZATIONS: u64 = 100_000;
 /// How many records are kept, and how many policies.
 const KEPT: usize = 50_000;
 /// Rows in one `COPY`.
@@ -34,6 +33,19 @@ const CHUNK: u64 = 20_000;
 
 /// One in so many tokens is asked for.
 const ONE_IN: u64 = 10;
+
+fn all_tokens() -> u64 {
+    1_000_000 / u64::from(tenth())
+}
+
+fn organizations() -> u64 {
+    100_000 / u64::from(tenth())
+}
+
+/// By what everything is divided.
+fn tenth() -> u8 {
+    if figures::quick() { 10 } else { 1 }
+}
 
 pub(crate) async fn measure() -> Value {
     let database = Database::create().await;
@@ -45,7 +57,9 @@ pub(crate) async fn measure() -> Value {
     let mut connection = database.connect().await;
     let asked = load(&mut connection, &peppers).await;
     policies(&mut connection).await;
-    connection.execute("VACUUM ANALYZE").await.unwrap();
+    // Not the table of uses: known to be empty it would be read from end to end until the next ANALYZE.
+    let vacuum = "VACUUM ANALYZE mcp_auth_tokens, mcp_auth_policies";
+    connection.execute(vacuum).await.unwrap();
     println!("loaded in {:.0} s", start.elapsed().as_secs_f64());
 
     let tokens = ApiTokens::new(store.clone(), peppers);
@@ -54,13 +68,8 @@ pub(crate) async fn measure() -> Value {
     door.ask(first).await; // opens connections
     let mut resident = vec![(0, rss())];
     let (mut parts, mut from, mut rows) = (rest, 0, Vec::new());
-    for (at_a_time, many) in [
-        (1, 20_000),
-        (16, 20_000),
-        (64, KEPT - 40_000),
-        (16, KEPT - 1_000),
-    ] {
-        let (part, others) = parts.split_at(many.min(parts.len()));
+    for (at_a_time, many) in [(1, 20_000), (16, 20_000), (64, KEPT - 40_000), (16, KEPT)] {
+        let (part, others) = parts.split_at((many / usize::from(tenth())).min(parts.len()));
         parts = others;
         from += part.len();
         rows.push(row(&door, part, at_a_time).await);
@@ -68,7 +77,7 @@ pub(crate) async fn measure() -> Value {
     }
     store.close().await;
     database.remove().await;
-    json!({"tokens": TOKENS, "organizations": ORGANIZATIONS, "lookups": rows, "memory": memory(&resident)})
+    json!({"tokens": all_tokens(), "organizations": organizations(), "lookups": rows, "memory": memory(&resident)})
 }
 
 /// So many at a time, each for the first time.
@@ -98,14 +107,15 @@ fn memory(resident: &[(usize, u64)]) -> Value {
             .unwrap()
             .1
     };
-    let (empty, full) = (at(0), at(KEPT));
+    let many = KEPT / usize::from(tenth());
+    let (empty, full) = (at(0), at(many));
     let last = resident.last().unwrap();
-    let kept = float(u64::try_from(KEPT).unwrap_or(1));
+    let kept = float(u64::try_from(many).unwrap_or(1));
     let each = float(full.saturating_sub(empty)) / kept;
     let over = float(last.1) / float(full.max(1));
     println!("{each:.0} bytes for a record, its policy and what is remembered of the token");
-    println!("{} asked for: {over:.2} of {KEPT}", last.0);
-    json!({"records": KEPT, "empty_bytes": empty, "full_bytes": full, "bytes_per_record": each,
+    println!("{} asked for: {over:.2} of {many}", last.0);
+    json!({"records": many, "empty_bytes": empty, "full_bytes": full, "bytes_per_record": each,
         "asked": last.0, "asked_bytes": last.1, "asked_over_full": over})
 }
 
@@ -123,9 +133,9 @@ async fn load(connection: &mut PgConnection, peppers: &Peppers) -> Vec<HeaderVal
     let tokens = ApiTokens::new(rows.clone(), peppers.clone());
     // By where a hash puts them, so that neither database nor caches see an order.
     let mut asked = BTreeSet::new();
-    for number in 0..TOKENS {
+    for number in 0..all_tokens() {
         let place = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let (organization, email) = (name(number % ORGANIZATIONS), "ada@example.com");
+        let (organization, email) = (name(number % organizations()), "ada@example.com");
         let is_person = number % 2 == 0;
         let new = if is_person {
             NewToken::personal(&organization, format!("user-{number}"), email)
@@ -171,7 +181,7 @@ async fn copy(connection: &mut PgConnection, into: &str, rows: &str) {
 
 async fn policies(connection: &mut PgConnection) {
     let mut rows = String::new();
-    for number in 0..ORGANIZATIONS {
+    for number in 0..organizations() {
         let name = name(number);
         let policy = OrganizationPolicy::new(organization(&name)).api_tokens(true);
         let mut document = serde_json::to_value(policy).unwrap();

@@ -3,6 +3,7 @@
 //! FOR THE DEMO ONLY: it asks nobody who they are, so it listens on loopback, on a port of its own, and
 //! takes nothing from browsers.
 
+use std::fmt::Display;
 use std::io;
 use std::net::Ipv4Addr;
 
@@ -86,8 +87,8 @@ async fn no_browsers(request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
-fn refused(status: StatusCode, why: impl ToString) -> (StatusCode, String) {
-    (status, why.to_string() + "\n")
+fn refused(status: StatusCode, why: &(impl Display + ?Sized)) -> (StatusCode, String) {
+    (status, format!("{why}\n"))
 }
 
 async fn switch(State(desk): State<Desk>, Path((name, state)): Path<(String, String)>) -> Answer {
@@ -103,7 +104,7 @@ async fn switch(State(desk): State<Desk>, Path((name, state)): Path<(String, Str
     // The version says on what the change is based: of two changes at once, one is refused.
     let version = policy.version();
     let put = desk.policies.put(policy.api_tokens(on), version).await;
-    let policy = put.map_err(|error| refused(StatusCode::CONFLICT, error))?;
+    let policy = put.map_err(|error| refused(StatusCode::CONFLICT, &error))?;
     let version = policy.version();
     Ok(format!(
         "API tokens of {name} are {state}, policy version {version}\n"
@@ -119,7 +120,7 @@ async fn issue(
     }
     let key = NewToken::service_account(&organization, &account).created_by("administrator");
     let issued = desk.tokens.issue(key.scopes(["read:issues"])).await;
-    let issued = issued.map_err(|error| refused(StatusCode::BAD_REQUEST, error))?;
+    let issued = issued.map_err(|error| refused(StatusCode::BAD_REQUEST, &error))?;
     let (key, id) = (issued.token.expose(), issued.record.id());
     let resource = &desk.resource;
     Ok(format!(
@@ -132,7 +133,7 @@ async fn revoke(State(desk): State<Desk>, Path(id): Path<String>) -> Answer {
     let unknown = || refused(StatusCode::NOT_FOUND, "there is no such token");
     let id = TokenId::new(&id).ok_or_else(unknown)?;
     let revoked = desk.tokens.revoke(&id).await;
-    let revoked = revoked.map_err(|error| refused(StatusCode::SERVICE_UNAVAILABLE, error))?;
+    let revoked = revoked.map_err(|error| refused(StatusCode::SERVICE_UNAVAILABLE, &error))?;
     revoked.ok_or_else(unknown)?;
     Ok(format!("{id} is revoked\n"))
 }

@@ -2,7 +2,7 @@
 
 use super::server::Quickstart;
 use super::switches::api_tokens;
-use super::trial::{CREATE, Credential, Trial, for_a_shell, trial};
+use super::trial::{CREATE, Credential, Trial, for_a_shell, trial, write_all};
 
 /// How long the good token works, in seconds.
 const HOUR: i64 = 3600;
@@ -104,7 +104,7 @@ Or see its answers yourself:
         ),
     ] {
         text.push_str(title);
-        trials.iter().for_each(|trial| trial.write(url, &mut text));
+        write_all(trials, url, &mut text);
     }
     text += &api_tokens(quickstart);
     text += &kept(quickstart);

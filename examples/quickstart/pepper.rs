@@ -67,7 +67,7 @@ fn make(path: &Path) -> Result<(), Box<dyn Error>> {
 #[cfg(unix)]
 fn private(path: &Path) -> Result<(), Box<dyn Error>> {
     use std::os::unix::fs::PermissionsExt;
-    if fs::metadata(path)?.permissions().mode() & 0o077 == 0 {
+    if fs::metadata(path)?.permissions().mode() % 0o100 == 0 {
         return Ok(());
     }
     let shown = path.display();

@@ -5,7 +5,7 @@ use tower_mcp_auth::context::AuthMethod;
 
 use super::organizations::Credentials;
 use super::server::Quickstart;
-use super::trial::{Credential, Trial, trial};
+use super::trial::{Credential, Trial, trial, write_all};
 
 /// acme allows API tokens.
 fn acme(credentials: &Credentials) -> [Trial<'_>; 4] {
@@ -63,9 +63,7 @@ pub(crate) fn api_tokens(quickstart: &Quickstart) -> String {
         text += "\nWith API tokens, which acme has to allow again:\n";
         text += &switch(quickstart, "acme", true);
     }
-    acme(credentials)
-        .iter()
-        .for_each(|trial| trial.write(url, &mut text));
+    write_all(&acme(credentials), url, &mut text);
     let [personal, keys] = of(&policies.globex);
     text += match (personal, keys) {
         (false, false) => "\nglobex does not:\n",
@@ -73,12 +71,8 @@ pub(crate) fn api_tokens(quickstart: &Quickstart) -> String {
         _ => "\nglobex takes one kind of them:\n",
     };
     let on = !(personal && keys);
-    globex(credentials, personal, keys)
-        .iter()
-        .for_each(|trial| trial.write(url, &mut text));
+    write_all(&globex(credentials, personal, keys), url, &mut text);
     text += &switch(quickstart, "globex", on);
-    globex(credentials, on, on)
-        .iter()
-        .for_each(|trial| trial.write(url, &mut text));
+    write_all(&globex(credentials, on, on), url, &mut text);
     text
 }

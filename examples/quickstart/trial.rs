@@ -42,7 +42,7 @@ pub(crate) const fn trial<'c>(
 impl Trial<'_> {
     /// One line for a shell, under what to expect. Writing to a string cannot fail, so those results
     /// are dropped.
-    pub(crate) fn write(&self, url: &str, text: &mut String) {
+    fn write(&self, url: &str, text: &mut String) {
         let Self { status, expect, .. } = self;
         let _ = write!(text, "\n# {status}: {expect}\ncurl -i {url}");
         let _ = match &self.credential {
@@ -55,6 +55,12 @@ impl Trial<'_> {
             let _ = write!(text, " {CALL}{}}}'", self.call);
         }
         text.push('\n');
+    }
+}
+
+pub(crate) fn write_all(trials: &[Trial<'_>], url: &str, text: &mut String) {
+    for trial in trials {
+        trial.write(url, text);
     }
 }
 

@@ -1,5 +1,7 @@
 //! The command line.
 
+use std::path::PathBuf;
+
 use tower_mcp_auth::testing::Consent;
 
 /// What to start.
@@ -9,6 +11,10 @@ pub(crate) struct Options {
     pub(crate) port: u16,
     pub(crate) issuer_port: u16,
     pub(crate) consent: Consent,
+    /// The SQLite file; `None` for the usual place.
+    pub(crate) data: Option<PathBuf>,
+    /// Whether to begin with an empty one.
+    pub(crate) fresh: bool,
 }
 
 impl Default for Options {
@@ -17,6 +23,8 @@ impl Default for Options {
             port: 8000,
             issuer_port: 8001,
             consent: Consent::Page,
+            data: None,
+            fresh: false,
         }
     }
 }
@@ -38,7 +46,14 @@ pub(crate) fn parse(
         if matches!(name, "--help" | "-h") {
             return Ok(None);
         }
-        if !matches!(name, "--port" | "--issuer-port" | "--consent") {
+        if name == "--fresh" {
+            if inline.is_some() {
+                return Err("--fresh takes no value".into());
+            }
+            options.fresh = true;
+            continue;
+        }
+        if !matches!(name, "--port" | "--issuer-port" | "--consent" | "--data") {
             return Err(format!("there is no option {name:?}"));
         }
         let value = inline
@@ -47,6 +62,8 @@ pub(crate) fn parse(
         match name {
             "--port" => options.port = port(name, &value)?,
             "--issuer-port" => options.issuer_port = port(name, &value)?,
+            "--data" if value.is_empty() => return Err("--data takes a file".into()),
+            "--data" => options.data = Some(value.into()),
             _ => options.consent = consent(&value)?,
         }
     }
@@ -86,9 +103,11 @@ mod tests {
             port: 1,
             issuer_port: 0,
             consent: Consent::Automatic,
+            data: Some("a.db".into()),
+            fresh: true,
         };
         assert_eq!(
-            read("--port 1 --issuer-port=0 --consent automatic"),
+            read("--port 1 --issuer-port=0 --consent automatic --fresh --data a.db"),
             Ok(Some(all))
         );
     }
@@ -102,6 +121,9 @@ mod tests {
             ("--port 65536", "--port takes a number from 0 to 65535"),
             ("--issuer-port x", "--issuer-port takes a number"),
             ("--consent maybe", "takes page or automatic, not \"maybe\""),
+            ("--data", "--data needs a value"),
+            ("--data=", "--data takes a file"),
+            ("--fresh=1", "--fresh takes no value"),
             ("--port 5 --issuer-port 5", "must differ"),
         ] {
             let error = read(line).unwrap_err();

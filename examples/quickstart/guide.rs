@@ -1,45 +1,11 @@
 //! What is printed at the start.
 
-use std::fmt::Write;
-
-use super::organizations::Credentials;
 use super::server::Quickstart;
+use super::switches::api_tokens;
+use super::trial::{CREATE, Credential, Trial, for_a_shell, trial, write_all};
 
 /// How long the good token works, in seconds.
 const HOUR: i64 = 3600;
-
-/// What curl needs to call a tool, up to the name of the tool.
-const CALL: &str = r#"-H 'Content-Type: application/json' -H 'Accept: application/json, text/event-stream' -d '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":"#;
-
-/// What is called, and with what.
-const WHOAMI: &str = r#"{"name":"whoami"}"#;
-const CREATE: &str = r#"{"name":"createIssue","arguments":{"title":"By curl"}}"#;
-
-/// What a request presents.
-enum Credential<'c> {
-    None,
-    /// An access token or a service-account key.
-    Bearer(String),
-    /// An email, a colon and a personal API token, sent as Basic.
-    User(&'c str),
-}
-
-/// A request, ready to paste.
-struct Trial<'c> {
-    credential: Credential<'c>,
-    call: &'static str,
-    status: u16,
-    expect: &'static str,
-}
-
-const fn trial<'c>(status: u16, expect: &'static str, credential: Credential<'c>) -> Trial<'c> {
-    Trial {
-        credential,
-        call: WHOAMI,
-        status,
-        expect,
-    }
-}
 
 fn oauth(quickstart: &Quickstart) -> [Trial<'_>; 4] {
     let url = quickstart.resource.identifier();
@@ -81,56 +47,27 @@ fn tools(quickstart: &Quickstart) -> [Trial<'_>; 2] {
     ]
 }
 
-/// acme allows API tokens.
-fn acme(credentials: &Credentials) -> [Trial<'_>; 4] {
-    let key = Credential::Bearer(credentials.build_bot.clone());
-    let alice = Credential::User(&credentials.alice);
-    let misspelt = Credential::User(&credentials.alice_misspelt);
-    let revoked = Credential::User(&credentials.alice_revoked);
-    [
-        trial(200, "alice's personal token, with her email", alice),
-        trial(200, "the key of acme's build bot", key),
-        trial(401, "the same token with another email", misspelt),
-        trial(401, "a token alice has revoked", revoked),
-    ]
+/// What outlives this program.
+fn kept(quickstart: &Quickstart) -> String {
+    let data = &quickstart.data;
+    let database = for_a_shell(&data.url);
+    let pepper = for_a_shell(&data.pepper.display().to_string());
+    format!(
+        "
+Tokens, policies and revocations outlive this program. `--fresh` forgets them.
+
+# 200: a key of your own, shown once, which works after a restart, too
+curl -i {issue} -X POST
+
+To see, issue and revoke more of them:
+
+mcp-auth --database {database} --pepper-file {pepper} token list --org acme
+",
+        issue = quickstart.admin.issue("acme", "my-bot"),
+    )
 }
 
-/// globex does not, until its administrator says so.
-fn globex(credentials: &Credentials, on: bool) -> [Trial<'_>; 2] {
-    let key = Credential::Bearer(credentials.report_bot.clone());
-    let bob = Credential::User(&credentials.bob);
-    if on {
-        [
-            trial(200, "bob, by the same line", bob),
-            trial(200, "the report bot, too", key),
-        ]
-    } else {
-        [
-            trial(401, "bob's token: globex takes no API tokens", bob),
-            trial(401, "nor the key of its report bot", key),
-        ]
-    }
-}
-
-impl Trial<'_> {
-    /// One line for a shell, under what to expect.
-    fn write(&self, url: &str, text: &mut String) {
-        let Self { status, expect, .. } = self;
-        let _ = write!(text, "\n# {status}: {expect}\ncurl -i {url}");
-        let _ = match &self.credential {
-            Credential::None => Ok(()),
-            Credential::Bearer(token) => write!(text, " -H 'Authorization: Bearer {token}'"),
-            Credential::User(pair) => write!(text, " -u '{pair}'"),
-        };
-        // Always the whole call, but for the first line: whoever has no token just looks.
-        if !matches!(self.credential, Credential::None) {
-            let _ = write!(text, " {CALL}{}}}'", self.call);
-        }
-        text.push('\n');
-    }
-}
-
-/// The guide. Writing to a string cannot fail, so those results are dropped.
+/// The guide.
 pub(crate) fn text(quickstart: &Quickstart) -> String {
     let url = quickstart.resource.identifier();
     let mut text = format!(
@@ -138,6 +75,7 @@ pub(crate) fn text(quickstart: &Quickstart) -> String {
   MCP server  {url}
   Metadata    {metadata}
   Issuer      {issuer}   (for tests: alice of acme, bob of globex, no passwords)
+  Data        {file}{retired}
 
 Connect a client, for instance with this mcp.json, and log in:
 
@@ -151,29 +89,25 @@ Or see its answers yourself:
 "#,
         metadata = quickstart.resource.metadata_url(),
         issuer = quickstart.issuer.url(),
+        file = quickstart.data.file.display(),
+        retired = match quickstart.retired {
+            0 => "",
+            _ =>
+                "\n              The API tokens printed at the last start are revoked; below are new ones.",
+        },
     );
-    let credentials = &quickstart.credentials;
-    let mut section = |title: &str, trials: &[Trial<'_>]| {
+    for (title, trials) in [
+        ("", &oauth(quickstart)[..]),
+        (
+            "\ncreateIssue needs the scope write:issues:\n",
+            &tools(quickstart),
+        ),
+    ] {
         text.push_str(title);
-        for trial in trials {
-            trial.write(url, &mut text);
-        }
-    };
-    section("", &oauth(quickstart));
-    section(
-        "\ncreateIssue needs the scope write:issues:\n",
-        &tools(quickstart),
-    );
-    section(
-        "\nWith API tokens, which acme allows:\n",
-        &acme(credentials),
-    );
-    section("\nglobex does not:\n", &globex(credentials, false));
-    let switch = format!(
-        "\n# 200: its administrator switches them on (for the demo: loopback only, unprotected)\ncurl -i {} -X POST\n",
-        quickstart.admin.switch_on("globex")
-    );
-    section(&switch, &globex(credentials, true));
+        write_all(trials, url, &mut text);
+    }
+    text += &api_tokens(quickstart);
+    text += &kept(quickstart);
     text.push_str("\nCtrl-C ends all servers.\n");
     text
 }

@@ -9,11 +9,15 @@
 
 mod admin;
 mod args;
+mod data;
 mod guide;
 mod organizations;
+mod pepper;
 mod server;
+mod switches;
 mod tools;
 mod tracker;
+mod trial;
 
 use std::error::Error;
 use std::io::IsTerminal;
@@ -29,6 +33,10 @@ Usage: cargo run --example quickstart -- [OPTIONS]
   --port PORT                 of the MCP server, 0 for any free one [default: 8000]
   --issuer-port PORT          of the issuer, 0 for any free one [default: 8001]
   --consent page|automatic    a page asks the user, or alice agrees to everything [default: page]
+  --data FILE                 keeps tokens, policies and revocations, in SQLite
+                              [default: target/quickstart/mcp-auth.db; elsewhere than in a checkout
+                              a folder of that name among the temporary files]
+  --fresh                     begins with an empty one
   --help                      this text
 
 RUST_LOG=tower_mcp_auth=debug shows why requests are refused.

@@ -1,11 +1,14 @@
 //! Two organizations: who is in them, their API tokens, and what their administrators allow.
 
 use std::error::Error;
+use std::time::Duration;
 
-use tower_mcp_auth::api_token::{ApiTokens, NewToken};
+use tower_mcp_auth::api_token::{ApiTokens, NewToken, TokenQuery};
+use tower_mcp_auth::backend::SqlStore;
+use tower_mcp_auth::clock::{Clock, SystemClock};
 use tower_mcp_auth::enrich::{ContextEnricher, Enrichment, UserFacts};
 use tower_mcp_auth::ident::OrganizationId;
-use tower_mcp_auth::policy::MemoryPolicyStore;
+use tower_mcp_auth::policy::{PolicyStore, PutError};
 use tower_mcp_auth::{BackendError, OrganizationPolicy, Principal};
 
 /// Organization, subject, display name. A real server asks its user table.
@@ -34,15 +37,63 @@ impl ContextEnricher for Directory {
     }
 }
 
-/// acme's administrator has switched API tokens on, globex's has not.
-pub(crate) fn policies() -> Result<MemoryPolicyStore, Box<dyn Error>> {
-    let policy = |name, contact| -> Result<_, Box<dyn Error>> {
-        let organization = OrganizationId::new(name).ok_or("not an organization")?;
-        Ok(OrganizationPolicy::new(organization).contact(contact))
-    };
-    Ok(MemoryPolicyStore::new()
-        .with(policy("acme", "alice@acme.example")?.api_tokens(true))?
-        .with(policy("globex", "bob@globex.example")?)?)
+/// What administrators allow.
+pub(crate) struct Policies {
+    pub(crate) acme: OrganizationPolicy,
+    pub(crate) globex: OrganizationPolicy,
+}
+
+impl Policies {
+    /// At the very first start acme's administrator has switched API tokens on, globex's has not.
+    /// From then on they are what somebody made of them.
+    pub(crate) async fn load(store: &SqlStore) -> Result<Self, Box<dyn Error>> {
+        let policy = |name, contact| -> Result<_, Box<dyn Error>> {
+            let organization = OrganizationId::new(name).ok_or("not an organization")?;
+            Ok(OrganizationPolicy::new(organization).contact(contact))
+        };
+        let acme = policy("acme", "alice@acme.example")?.api_tokens(true);
+        let globex = policy("globex", "bob@globex.example")?;
+        Ok(Self {
+            acme: put_first(store, acme).await?,
+            globex: put_first(store, globex).await?,
+        })
+    }
+}
+
+/// The policy in force; this one, if there was none.
+async fn put_first(
+    store: &SqlStore,
+    policy: OrganizationPolicy,
+) -> Result<OrganizationPolicy, Box<dyn Error>> {
+    let organization = policy.organization().clone();
+    match store.by("quickstart").put(policy, 0).await {
+        Err(PutError::Conflict { .. }) => {
+            Ok(store.load(&organization).await?.ok_or("no policy")?)
+        }
+        put => Ok(put?),
+    }
+}
+
+/// Revokes what was issued under this name; how many of them were still good.
+pub(crate) async fn retire(tokens: &ApiTokens, name: &str) -> Result<usize, Box<dyn Error>> {
+    let now = SystemClock::new().now();
+    let mut retired = 0;
+    for organization in ["acme", "globex"] {
+        let organization = OrganizationId::new(organization).ok_or("not an organization")?;
+        let mut query = TokenQuery::new(organization).limit(1000);
+        loop {
+            let page = tokens.list(query.clone()).await?;
+            let Some(last) = page.last() else { break };
+            query = query.after(*last.id());
+            for old in page.iter().filter(|old| old.name() == name) {
+                if old.is_alive(now) {
+                    tokens.revoke(old.id()).await?;
+                    retired += 1;
+                }
+            }
+        }
+    }
+    Ok(retired)
 }
 
 /// What to paste. Those with a colon are an email and a personal token.
@@ -56,8 +107,13 @@ pub(crate) struct Credentials {
 }
 
 impl Credentials {
-    pub(crate) async fn issue(tokens: &ApiTokens) -> Result<Self, Box<dyn Error>> {
-        let issue = |new: NewToken| tokens.issue(new.scopes(["read:issues"]));
+    /// New ones, because secrets are nowhere to be read again. Of a program that was killed they
+    /// end by themselves, a day later.
+    pub(crate) async fn issue(tokens: &ApiTokens, name: &str) -> Result<Self, Box<dyn Error>> {
+        let issue = |new: NewToken| {
+            let new = new.name(name).scopes(["read:issues"]);
+            tokens.issue(new.expires_in(Duration::from_secs(24 * 3600)))
+        };
         let alice = || NewToken::personal("acme", "alice", "alice@acme.example");
         let key = |organization, account, creator| {
             NewToken::service_account(organization, account).created_by(creator)

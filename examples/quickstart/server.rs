@@ -13,7 +13,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use tower_mcp_auth::api_token::{ApiTokens, MemoryStore, Peppers};
+use tower_mcp_auth::api_token::ApiTokens;
 use tower_mcp_auth::enrich::EnrichmentMode;
 use tower_mcp_auth::testing::TestIssuer;
 use tower_mcp_auth::tool::{ToolRule, ToolRules};
@@ -21,7 +21,8 @@ use tower_mcp_auth::{Authenticator, Issuer, McpAuthLayer, ProtectedResource, Res
 
 use super::admin::Admin;
 use super::args::Options;
-use super::organizations::{Credentials, Directory, policies};
+use super::data::Data;
+use super::organizations::{Credentials, Directory, Policies, retire};
 use super::tools::Tools;
 use super::tracker::Tracker;
 
@@ -30,7 +31,12 @@ pub(crate) struct Quickstart {
     pub(crate) resource: Resource,
     pub(crate) issuer: TestIssuer,
     pub(crate) admin: Admin,
+    pub(crate) data: Data,
+    /// As they were at the start.
+    pub(crate) policies: Policies,
     pub(crate) credentials: Credentials,
+    /// How many credentials of a start before, at this address, were still good until now.
+    pub(crate) retired: usize,
     stop: oneshot::Sender<()>,
     server: JoinHandle<io::Result<()>>,
 }
@@ -48,8 +54,10 @@ pub(crate) async fn start(options: &Options) -> Result<Quickstart, Box<dyn Error
         .await
         .map_err(|error| taken(&error, "--issuer-port", options.issuer_port))?;
 
-    let policies = policies()?;
-    let tokens = ApiTokens::new(MemoryStore::new(), Peppers::generate()?).authority(issuer.url()); // alice is the same person, however she comes in
+    let data = Data::open(options).await?;
+    let store = data.store.clone();
+    let policies = Policies::load(&store).await?;
+    let tokens = ApiTokens::new(store.clone(), data.peppers.clone()).authority(issuer.url()); // alice is the same person, however she comes in
     let auth = Authenticator::builder(
         ProtectedResource::new(format!("http://{}/mcp", listener.local_addr()?))
             .issuer(Issuer::new(issuer.url()).organization_claim("org_id"))
@@ -59,7 +67,8 @@ pub(crate) async fn start(options: &Options) -> Result<Quickstart, Box<dyn Error
     )
     .tools(rules())
     .api_tokens(tokens.clone())
-    .policies(policies.clone())
+    .policies(store.clone())
+    .revocations(store.clone())
     .enrich(Directory, EnrichmentMode::Required)
     .peer_address(|extensions| {
         let peer = extensions.get::<ConnectInfo<SocketAddr>>()?;
@@ -94,11 +103,16 @@ pub(crate) async fn start(options: &Options) -> Result<Quickstart, Box<dyn Error
     };
     let app = app.into_make_service_with_connect_info::<SocketAddr>();
     let server = axum::serve(listener, app).with_graceful_shutdown(shutdown);
+    // Nobody else has this address now, so those who issued under its name before are gone.
+    let name = format!("demo of {}", resource.identifier());
     Ok(Quickstart {
+        admin: Admin::start(store, tokens.clone(), resource.identifier()).await?,
+        retired: retire(&tokens, &name).await?,
+        credentials: Credentials::issue(&tokens, &name).await?,
         resource,
         issuer,
-        admin: Admin::start(policies).await?,
-        credentials: Credentials::issue(&tokens).await?,
+        data,
+        policies,
         stop,
         server: tokio::spawn(server.into_future()),
     })
@@ -114,11 +128,12 @@ fn rules() -> ToolRules {
 }
 
 impl Quickstart {
-    /// Ends running calls, then all servers.
+    /// Ends running calls, then all servers. What is in the file stays.
     pub(crate) async fn stop(self) -> Result<(), Box<dyn Error>> {
         let _ = self.stop.send(()); // an error means that it has stopped already
         let ended = tokio::time::timeout(Duration::from_secs(5), self.server).await;
         ended.map_err(|_| "connections were still open after 5 s")???;
+        self.data.store.close().await;
         Ok(())
     }
 }

@@ -289,6 +289,57 @@ def others_text(figures):
     return text
 
 
+STORES_LED = """Nothing is remembered here. `cold token` is a request with a token that was never seen, by the whole layer, one
+after the other; the other rows are calls of the store alone. A database in memory of its server (`scripts/services`:
+fsync off), SQLite in a file with `synchronous = FULL`. Microseconds.
+
+"""
+
+STORES_POOL = """
+A `SqlStore` holds 16 connections to Postgres unless told otherwise. A cold token takes three turns of them: its
+record, its organization's policy, and a note of its use, which no request waits for; every turn is two round trips,
+because a connection is asked whether it is still one. So 16 connections look up about 16 / (turns × time of a
+turn) tokens a second: the rows of more at a time below say how many that is. Beyond, 64 reads at a time wait for a
+connection, 200 ms at most, and 256 more for those; what comes then is answered 503. Raise `max_connections` if cold
+tokens are many, as after a start with all traffic at once; known ones need none.
+"""
+
+
+def stores_text(figures):
+    rows = figures.benches.get("stores")
+    if not rows:
+        return "No figures of stores in this run.\n"
+    stores = list(dict.fromkeys(store for row in rows.values() for store in row))
+    cell = lambda row, store, at: f"{row[store][at]:,.1f}" if store in row else ""
+    columns = [f"{store} {at}" for store in stores for at in ("p50", "p99")]
+    text = STORES_LED + table(["µs", *columns], [
+        [name, *(cell(row, store, f"{at}_us") for store in stores for at in ("p50", "p99"))] for name, row in rows.items()
+    ])
+    if "Postgres" not in stores:
+        text += "\nWithout Postgres: there was none.\n"
+    return text + STORES_POOL + million_text(figures)
+
+
+def million_text(figures):
+    million = figures.benches.get("stores_million")
+    if not million:
+        return ""
+    memory, mib = million["memory"], lambda bytes: f"{bytes / 2**20:,.0f} MiB"
+    text = (
+        f"\n{million['tokens']:,} tokens of {million['organizations']:,} organizations in Postgres, each asked for once, with a "
+        "policy that is cold, too. Goal: p99 of one at a time ≤ 2 ms.\n\n"
+    )
+    text += table(["at a time", "tokens", "p50 µs", "p99 µs", "max µs", "a second", "refused"], [
+        [row["at_a_time"], f"{row['times']:,}", *(f"{row[at]:,.0f}" for at in ("p50_us", "p99_us", "max_us", "per_second")), row["refused"]]
+        for row in million["lookups"]
+    ])
+    return text + (
+        f"\nThe process held {mib(memory['empty_bytes'])} before and {mib(memory['full_bytes'])} with {memory['records']:,} records kept, as "
+        f"many as are kept at all: {memory['bytes_per_record']:,.0f} bytes for a record, its policy and what is remembered of the token. "
+        f"After {memory['asked']:,} tokens it held {mib(memory['asked_bytes'])}.\n"
+    )
+
+
 def versions_shown(versions):
     return versions if isinstance(versions, str) else " and ".join(versions)
 
@@ -330,6 +381,7 @@ def document(figures, judged, criterion):
     text += "\n## Peers, same requests, same run\n\n" + peers_text(figures)
     text += "\n## Rows in turns\n\n" + turns_text(figures)
     text += "\n## Under load\n" + others_text(figures)
+    text += "\n## Stores\n\n" + stores_text(figures)
     text += (
         "\n## Instructions\n\nCounted by callgrind, whose processor has no SHA instructions: rows that hash (API tokens) need\n"
         "fewer on a real one. `scripts/bench --check` fails where a row needs over 3 % more than these.\n\n"

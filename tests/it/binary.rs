@@ -2,10 +2,13 @@
 #![cfg(unix)]
 
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+
+use crate::clients::Folder;
 
 /// The last line of what it prints.
 const END: &str = "Ctrl-C ends all servers.";
@@ -39,8 +42,9 @@ fn quickstart(arguments: &[&str]) -> Command {
 }
 
 impl Program {
-    fn start() -> Self {
+    fn start(data: &Path) -> Self {
         let mut command = quickstart(&["--port", "0", "--issuer-port", "0"]);
+        command.arg("--data").arg(data);
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut program = Self {
@@ -123,10 +127,27 @@ async fn curl(line: &str) -> reqwest::Response {
     request.send().await.unwrap()
 }
 
-#[tokio::test]
-async fn the_quickstart_answers_as_printed_and_ends_on_ctrl_c() {
-    let program = Program::start();
-    let lines: Vec<_> = program.printed.lines().collect();
+/// What the answers to the printed lines say, in their order, until API tokens come.
+const OAUTH: [&str; 6] = [
+    "authentication_required",
+    r#""name":"Alice Archer""#,
+    "expired",
+    "another resource",
+    r#""missing_scopes":["write:issues"]"#,
+    r#""title":"By curl""#,
+];
+const ACME: [&str; 4] = [
+    r#""method":"api_token""#,
+    r#""name":"Build bot""#,
+    "invalid_credentials",
+    "invalid_credentials",
+];
+const REFUSED: [&str; 2] = ["auth_method_disabled", "auth_method_disabled"];
+const TAKEN: [&str; 2] = [r#""name":"Bob Baker""#, r#""name":"Report bot""#];
+
+/// Sends every line that is printed; each answer is what stands beside its line.
+async fn every_line(printed: &str) -> Vec<String> {
+    let lines: Vec<_> = printed.lines().collect();
     let mut answers = Vec::new();
     for pair in lines.windows(2).filter(|pair| pair[1].starts_with("curl")) {
         let status = pair[0].strip_prefix("# ").and_then(|title| title.get(..3));
@@ -134,42 +155,62 @@ async fn the_quickstart_answers_as_printed_and_ends_on_ctrl_c() {
         assert_eq!(Some(answer.status().as_str()), status, "{}", pair[0]);
         answers.push(answer.text().await.unwrap());
     }
-    let said = [
-        "authentication_required",
-        r#""name":"Alice Archer""#,
-        "expired",
-        "another resource",
-        r#""missing_scopes":["write:issues"]"#,
-        r#""title":"By curl""#,
-        r#""method":"api_token""#,
-        r#""name":"Build bot""#,
-        "invalid_credentials",
-        "invalid_credentials",
-        "auth_method_disabled",
-        "auth_method_disabled",
-        "API tokens of globex are on",
-        r#""name":"Bob Baker""#,
-        r#""name":"Report bot""#,
-    ];
-    assert_eq!(answers.len(), said.len());
     let sent: Vec<_> = lines.iter().filter(|l| l.starts_with("curl")).collect();
+    assert_eq!(sent.len(), 16);
     assert_eq!(
         sent[10..12],
         sent[13..15],
         "the same lines, after the switch"
     );
-    for (answer, said) in answers.iter().zip(said) {
-        assert!(answer.contains(said), "{answer}");
-    }
+    answers
+}
 
-    let (_, metadata) = program.printed.split_once("Metadata").unwrap();
+#[tokio::test]
+async fn the_quickstart_answers_as_printed_and_ends_on_ctrl_c() {
+    let folder = Folder::new();
+    // Three lives on one file: what the lines switch in one is how the next one finds it.
+    let mut keys: Vec<String> = Vec::new();
+    for (before, switched, after) in [
+        (REFUSED, "are on", TAKEN),
+        (TAKEN, "are off", REFUSED),
+        (REFUSED, "are on", TAKEN),
+    ] {
+        let program = Program::start(&folder.file("mcp auth.db"));
+        let answers = every_line(&program.printed).await;
+        let said = OAUTH.into_iter().chain(ACME).chain(before);
+        let said = said.chain([switched]).chain(after).chain(["mcps_"]);
+        for (answer, said) in answers.iter().zip(said) {
+            assert!(answer.contains(said), "{said}: {answer}");
+        }
+        let key = answers.last().unwrap().lines().next().unwrap();
+        keys.push(key.to_owned());
+        let lines = program.printed.lines();
+        let whoami = lines.filter(|line| line.contains("Authorization: Bearer mcps_"));
+        let line = whoami.map(str::to_owned).next().unwrap();
+        let (start, rest) = line.split_once("Bearer ").unwrap();
+        let (_, end) = rest.split_once('\'').unwrap();
+        for key in &keys {
+            let answer = curl(&format!("{start}Bearer {key}'{end}")).await;
+            assert_eq!(answer.status(), 200, "a key of any life");
+        }
+        let file = folder.file("mcp%20auth.db");
+        let told = format!(
+            "mcp-auth --database sqlite:{} --pepper-file ",
+            file.display()
+        );
+        assert!(program.printed.contains(&told), "{told}");
+        the_metadata_is_as_printed(&program.printed).await;
+        assert_eq!(program.interrupt().await.code(), Some(0));
+    }
+}
+
+async fn the_metadata_is_as_printed(printed: &str) {
+    let (_, metadata) = printed.split_once("Metadata").unwrap();
     let url = metadata.split_whitespace().next().unwrap();
     let metadata: serde_json::Value = reqwest::get(url).await.unwrap().json().await.unwrap();
     let resource = metadata["resource"].as_str().unwrap();
     let entry = format!(r#""quickstart": {{ "type": "http", "url": "{resource}" }}"#);
-    assert!(program.printed.contains(&entry), "the mcp.json names it");
-
-    assert_eq!(program.interrupt().await.code(), Some(0));
+    assert!(printed.contains(&entry), "the mcp.json names it");
 }
 
 #[test]

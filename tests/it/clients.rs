@@ -2,6 +2,10 @@
 //! consent page, and the printed curl lines.
 
 use std::collections::HashMap;
+use std::error::Error;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
@@ -19,28 +23,89 @@ use url::Url;
 use url::form_urlencoded::Serializer;
 
 use quickstart::args::Options;
-use quickstart::server::{Quickstart, start};
+pub(crate) use quickstart::guide;
+pub(crate) use quickstart::server::{Quickstart, start};
 
 #[path = "../../examples/quickstart"]
 mod quickstart {
     mod admin;
     pub(super) mod args;
+    mod data;
+    pub(crate) mod guide;
     mod organizations;
+    mod pepper;
     pub(super) mod server;
+    mod switches;
     mod tools;
     mod tracker;
+    mod trial;
 }
 
 /// Where clients are sent back to. Nobody listens there: the tests read the redirect instead.
 const CALLBACK: &str = "http://127.0.0.1:3030/callback";
 
-pub(crate) async fn quickstart(consent: Consent) -> Quickstart {
-    let options = Options {
+/// A folder of its own, gone when dropped.
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("mcp-auth-quickstart-{}-{count}", std::process::id());
+        Self(std::env::temp_dir().join(name))
+    }
+
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// On free ports.
+pub(crate) fn options(data: &Path, consent: Consent) -> Options {
+    Options {
         port: 0,
         issuer_port: 0,
         consent,
-    };
-    start(&options).await.unwrap()
+        data: Some(data.to_owned()),
+        fresh: false,
+    }
+}
+
+/// With data of its own.
+pub(crate) async fn quickstart(consent: Consent) -> Running {
+    let folder = Folder::new();
+    let options = options(&folder.file("mcp-auth.db"), consent);
+    let quickstart = start(&options).await.unwrap();
+    Running {
+        quickstart,
+        _folder: folder,
+    }
+}
+
+/// A quickstart, and its files after it.
+pub(crate) struct Running {
+    quickstart: Quickstart,
+    _folder: Folder,
+}
+
+impl Deref for Running {
+    type Target = Quickstart;
+
+    fn deref(&self) -> &Quickstart {
+        &self.quickstart
+    }
+}
+
+impl Running {
+    pub(crate) async fn stop(self) -> Result<(), Box<dyn Error>> {
+        self.quickstart.stop().await
+    }
 }
 
 /// A browser without pictures: redirects are left to the test.
@@ -311,7 +376,7 @@ async fn pol_01_a_switch_flips_what_api_tokens_may_do_at_once() {
     ] {
         assert_eq!(status(credential).await, expected, "{credential}");
     }
-    let on = quickstart.admin.switch_on("globex");
+    let on = quickstart.admin.switch("globex", true);
     for (url, answer) in [
         (on.replace("globex", "initech"), StatusCode::NOT_FOUND),
         (on.replace("/on", "/perhaps"), StatusCode::NOT_FOUND),
@@ -350,10 +415,11 @@ async fn a_taken_port_is_named_with_the_way_out() {
         (port.unwrap(), 0, "--port"),
         (0, issuer_port, "--issuer-port"),
     ] {
+        let folder = Folder::new();
         let options = Options {
             port,
             issuer_port,
-            consent: Consent::Automatic,
+            ..options(&folder.file("a.db"), Consent::Automatic)
         };
         let error = start(&options).await.err().unwrap().to_string();
         assert!(error.contains("is taken"), "{error}");

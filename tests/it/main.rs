@@ -23,6 +23,8 @@ mod cli;
 #[cfg(feature = "client")]
 mod clients;
 #[cfg(feature = "client")]
+mod clients_restart;
+#[cfg(feature = "client")]
 mod clients_step_up;
 mod complaints;
 mod config;

@@ -8,5 +8,9 @@
     reason = "a test binary exports nothing, and clippy.toml exempts test functions only, not what they share"
 )]
 
+mod faults;
+mod fleet;
+#[path = "../../examples/fleet/parts/mod.rs"]
+mod parts;
 mod redis;
 mod support;

@@ -1,5 +1,6 @@
 //! What a run saw.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -69,14 +70,17 @@ pub(crate) struct Report {
     pub(crate) hints_delayed: u64,
     pub(crate) requests: u64,
     pub(crate) unavailable: u64,
-    pub(crate) retried: u64,
+    /// Why changes had to be tried again, and how often.
+    pub(crate) retried: BTreeMap<String, u64>,
     pub(crate) lasted: Duration,
 }
 
 impl Report {
-    /// What broke a promise. Empty is good.
-    pub(crate) fn broken(&self) -> Vec<String> {
+    /// What broke a promise. Empty is good. Whether hints are as fast as promised is asked only if
+    /// the machine has nothing else to do.
+    pub(crate) fn broken(&self, is_quiet: bool) -> Vec<String> {
         let all = Latencies::of(&self.samples, None);
+        let hurries = self.with_hints && is_quiet;
         let mut broken = Vec::new();
         let mut must = |holds: bool, what: String| {
             if !holds {
@@ -85,7 +89,7 @@ impl Report {
         };
         must(!self.samples.is_empty(), "nothing was measured".to_owned());
         must(
-            !self.with_hints || all.p99 <= WITH_HINTS,
+            !hurries || all.p99 <= WITH_HINTS,
             format!("p99 is {:?}, with hints at most {WITH_HINTS:?}", all.p99),
         );
         must(
@@ -178,11 +182,15 @@ impl fmt::Display for Report {
             ("hints that came in", &hints),
             ("requests", &self.requests),
             ("of them 503 or unanswered", &self.unavailable),
-            ("changes tried again", &self.retried),
+            ("changes tried again", &self.retried.values().sum::<u64>()),
         ];
         for (what, count) in rows {
             writeln!(f, "| {what} | {count} |")?;
         }
-        writeln!(f, "| seconds | {} |", self.lasted.as_secs())
+        writeln!(f, "| seconds | {} |", self.lasted.as_secs())?;
+        for (why, times) in &self.retried {
+            writeln!(f, "\n{times} times: {why}")?;
+        }
+        Ok(())
     }
 }

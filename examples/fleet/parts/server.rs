@@ -111,11 +111,6 @@ impl Server {
         });
         Ok(Self { address, serving })
     }
-
-    /// Until it fails, which it does not by itself.
-    pub(crate) async fn ended(mut self) {
-        let _ = (&mut self.serving).await;
-    }
 }
 
 struct Shared {

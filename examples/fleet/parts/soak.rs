@@ -319,7 +319,7 @@ impl Soak {
             hints_delayed: hints("delayed"),
             requests: read(&self.world.requests),
             unavailable: read(&self.unavailable),
-            retried: read(&self.world.retried),
+            retried: self.world.retried(),
             ..Report::default()
         })
     }

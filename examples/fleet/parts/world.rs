@@ -1,6 +1,8 @@
 //! What the one who watches the fleet has in hand: credentials, changes, and requests.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use reqwest::Client;
@@ -33,8 +35,8 @@ pub(crate) struct World {
     client: Client,
     admin_key: String,
     pub(crate) requests: AtomicU64,
-    /// Changes that had to be tried again.
-    pub(crate) retried: AtomicU64,
+    /// Why changes had to be tried again, and how often.
+    retried: Mutex<BTreeMap<String, u64>>,
 }
 
 impl World {
@@ -62,7 +64,7 @@ impl World {
             client,
             admin_key: settings.admin_key.clone(),
             requests: AtomicU64::new(0),
-            retried: AtomicU64::new(0),
+            retried: Mutex::default(),
         })
     }
 
@@ -122,11 +124,19 @@ impl World {
             match made {
                 Ok(()) => return Ok(began),
                 Err(error) if attempt == ATTEMPTS => return Err(error),
-                Err(_) => attempt += 1,
+                Err(error) => {
+                    attempt += 1;
+                    let mut retried = self.retried.lock().unwrap_or_else(PoisonError::into_inner);
+                    *retried.entry(error.to_string()).or_default() += 1;
+                }
             }
-            self.retried.fetch_add(1, Ordering::Relaxed);
             sleep(PAUSE).await;
         }
+    }
+
+    pub(crate) fn retried(&self) -> BTreeMap<String, u64> {
+        let retried = self.retried.lock().unwrap_or_else(PoisonError::into_inner);
+        retried.clone()
     }
 
     async fn ask(&self, server: &str, change: &Change) -> Result<(), BoxError> {
@@ -135,7 +145,7 @@ impl World {
         let answer = request.send().await?;
         match answer.status().as_u16() {
             200 => Ok(()),
-            status => Err(format!("{status}: {}", answer.text().await?).into()),
+            status => Err(format!("{status}: {}", answer.text().await?.trim_end()).into()),
         }
     }
 

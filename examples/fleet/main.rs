@@ -142,7 +142,8 @@ async fn soak(mut arguments: Arguments) -> Result<ExitCode, BoxError> {
     place.remove().await?;
     let report = report?;
     print!("{push:?}\n\n{report}");
-    let broken = report.broken(true);
+    let mut broken = report.broken();
+    broken.extend(report.late());
     for promise in &broken {
         println!("broken: {promise}");
     }

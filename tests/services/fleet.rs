@@ -38,30 +38,47 @@ async fn soak(push: Push, plan: Plan) -> Report {
     report
 }
 
-/// What must hold however busy the machine is; how long it takes is measured by the example.
+/// A machine that is busy with other things may be late. Whoever breaks the promise is late again.
+const ATTEMPTS: usize = 3;
+const CHANGES: usize = 120;
+
+async fn soak_until_in_time(push: Push) -> Report {
+    let mut attempt = 1;
+    loop {
+        let mut plan = Plan::new(CHANGES, 3, push != Push::Off);
+        // All of it runs in this one process, in a debug build.
+        plan.workers = 8;
+        let report = soak(push, plan).await;
+        assert_kept(&report);
+        let late = report.late();
+        if late.is_empty() {
+            return report;
+        }
+        assert!(attempt < ATTEMPTS, "{late:?}\n{report}");
+        attempt += 1;
+    }
+}
+
+/// What holds however busy the machine is.
 #[track_caller]
-fn assert_kept(report: &Report, changes: usize) {
-    // Each worker switches its organization on first; one change in eight is undone again.
-    assert!(report.changes >= changes, "{report}");
-    assert!(report.samples.len() >= 3 * changes, "{report}");
-    assert_eq!(report.broken(false), Vec::<String>::new(), "{report}");
+fn assert_kept(report: &Report) {
+    assert!(report.changes >= CHANGES, "{report}");
+    assert!(report.samples.len() >= 3 * CHANGES, "{report}");
+    assert_eq!(report.broken(), Vec::<String>::new(), "{report}");
     assert_eq!(report.disturbed.times, 3, "{report}");
     assert!(report.disturbed.postgres > 0, "{report}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r22_lossy_hints_and_lost_connections_lose_no_change() {
-    let report = soak(Push::Lossy(20), Plan::new(160, 3, true)).await;
-    assert_kept(&report, 160);
+    let report = soak_until_in_time(Push::Lossy(20)).await;
     assert!(report.disturbed.redis > 0, "{report}");
-    assert!(report.hints_seen > 0, "{report}");
     let hurt = report.hints_dropped + report.hints_doubled + report.hints_delayed;
-    assert!(hurt > 0, "{report}");
+    assert!(hurt > 0 && hurt < report.hints_seen, "{report}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r23_without_any_hint_every_server_obeys_within_five_seconds() {
-    let report = soak(Push::Off, Plan::new(160, 3, false)).await;
-    assert_kept(&report, 160);
+    let report = soak_until_in_time(Push::Off).await;
     assert_eq!(report.hints_seen, report.hints_dropped, "{report}");
 }

@@ -39,7 +39,7 @@ impl Plan {
     /// As fast as two cores can watch.
     pub(crate) fn new(changes: usize, reconnects: usize, with_hints: bool) -> Self {
         // Without hints a change takes a second on average, and is asked about less often.
-        let (workers, millis) = if with_hints { (16, 20) } else { (64, 100) };
+        let (workers, millis) = if with_hints { (16, 20) } else { (48, 100) };
         Self {
             changes,
             reconnects,
@@ -211,7 +211,8 @@ impl Soak {
         let mut seen = self.seen();
         let kind = case.kind;
         let samples = watched.into_iter().flatten();
-        seen.samples.extend(samples.map(|took| Sample { kind, took }));
+        seen.samples
+            .extend(samples.map(|took| Sample { kind, took }));
         if !matches!(case.change, Change::Policy { .. }) {
             seen.revoked.push(case.credential);
         }

@@ -46,7 +46,11 @@ impl Outage {
         };
         match fault {
             Fault::PostgresFrozen => scene.servers.freeze(Which::Postgres),
-            Fault::PostgresKilled => scene.servers.kill(Which::Postgres),
+            Fault::PostgresKilled => {
+                // These servers answer before they have written (synchronous_commit is off).
+                connect(scene).await.execute("CHECKPOINT").await.unwrap();
+                scene.servers.kill(Which::Postgres);
+            }
             Fault::RedisFrozen => scene.servers.freeze(Which::Redis),
             Fault::RedisKilled => scene.servers.kill(Which::Redis),
             Fault::ConnectionsEnded => {

@@ -181,8 +181,8 @@ impl Scene {
         let target = entry.target().unwrap();
         let here = timeout(ANSWER, self.auth.handle().revoke(target)).await;
         let there = timeout(ANSWER, self.other.append(entry)).await;
-        let done = here.expect("an answer in time").is_ok()
-            || there.expect("an answer in time").is_ok();
+        let done =
+            here.expect("an answer in time").is_ok() || there.expect("an answer in time").is_ok();
         if !done {
             for credential in [&self.leaver_key, &self.leaver_access] {
                 assert_eq!(self.ask(credential).await, 200, "nothing is revoked");

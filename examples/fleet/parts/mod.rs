@@ -8,6 +8,7 @@ pub(crate) mod push;
 pub(crate) mod report;
 pub(crate) mod server;
 pub(crate) mod soak;
+mod watch;
 pub(crate) mod world;
 
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;

@@ -7,21 +7,15 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::{join_all, try_join, try_join_all};
 use serde_json::Value;
-use tokio::time::sleep;
 
 use super::BoxError;
 use super::change::Change;
 use super::disturb::{Course, disturb};
 use super::ledger::audit;
 use super::place::Place;
-use super::report::{BOUND, Kind, Report, Sample};
+use super::report::{Kind, Report, Sample};
+use super::watch::Watcher;
 use super::world::{Verdict, World};
-
-/// How long one server is asked before the watcher gives up, and how long a credential may take to
-/// work in the first place.
-const PATIENCE: Duration = Duration::from_secs(15);
-/// Times a refusal is asked for again.
-const AGAIN: usize = 3;
 
 /// What a run does.
 #[derive(Clone, Copy, Debug)]
@@ -64,10 +58,7 @@ struct Soak {
     next: AtomicUsize,
     random: RandomState,
     seen: Mutex<Seen>,
-    after_bound: AtomicU64,
-    after_refusal: AtomicU64,
-    never: AtomicU64,
-    unavailable: AtomicU64,
+    watcher: Watcher,
 }
 
 #[derive(Default)]
@@ -92,10 +83,7 @@ pub(crate) async fn run(
         next: AtomicUsize::new(0),
         random: RandomState::new(),
         seen: Mutex::default(),
-        after_bound: AtomicU64::new(0),
-        after_refusal: AtomicU64::new(0),
-        never: AtomicU64::new(0),
-        unavailable: AtomicU64::new(0),
+        watcher: Watcher::new(plan.every),
     });
     let work = async {
         let workers = (0..plan.workers).map(|worker| {
@@ -194,9 +182,10 @@ impl Soak {
             Kind::PolicyOn => (Verdict::Refused, Verdict::Accepted),
             _ => (Verdict::Accepted, Verdict::Refused),
         };
-        let warm = servers
-            .iter()
-            .map(|server| self.until(server, &case.credential, before));
+        let warm = servers.iter().map(|server| {
+            self.watcher
+                .until(&self.world, server, &case.credential, before)
+        });
         try_join_all(warm).await?;
         // On any server, or, one time in four, beside them all.
         let pick = usize::try_from(self.random.hash_one(number) % 4)?;
@@ -204,9 +193,10 @@ impl Soak {
             .world
             .make(&case.change, servers.get(pick).map(|one| &**one))
             .await?;
-        let watched = servers
-            .iter()
-            .map(|server| self.watch(server, &case, after, began));
+        let watched = servers.iter().map(|server| {
+            self.watcher
+                .watch(&self.world, server, &case.credential, after, began)
+        });
         let watched = join_all(watched).await;
         let mut seen = self.seen();
         let kind = case.kind;
@@ -218,70 +208,6 @@ impl Soak {
         }
         seen.made.push(case.change);
         Ok(())
-    }
-
-    async fn until(&self, server: &str, credential: &str, is: Verdict) -> Result<(), BoxError> {
-        let began = Instant::now();
-        while began.elapsed() < PATIENCE {
-            if self.world.present(server, credential).await == is {
-                return Ok(());
-            }
-            sleep(self.plan.every).await;
-        }
-        Err(format!("{server}: a credential was not {is:?} within {PATIENCE:?}").into())
-    }
-
-    /// How long after `began` the server did what it should for the first time, and ever since.
-    /// With 503 it lets nobody in: the wait for a definite answer is not counted, unless another
-    /// request is let in after it.
-    async fn watch(
-        &self,
-        server: &str,
-        case: &Case,
-        wanted: Verdict,
-        began: Instant,
-    ) -> Option<Duration> {
-        let forbids = wanted == Verdict::Refused;
-        let mut first = None;
-        let mut asked = Instant::now();
-        while asked - began < PATIENCE {
-            let verdict = self.world.present(server, &case.credential).await;
-            match verdict {
-                Verdict::Unavailable => {
-                    self.unavailable.fetch_add(1, Ordering::Relaxed);
-                    if forbids {
-                        first = first.or(Some(began.elapsed()));
-                    }
-                }
-                Verdict::Accepted if forbids => {
-                    first = None;
-                    if asked - began > BOUND {
-                        self.after_bound.fetch_add(1, Ordering::Relaxed);
-                    }
-                }
-                Verdict::Accepted | Verdict::Refused if verdict == wanted => {
-                    first = first.or(Some(began.elapsed()));
-                    if forbids {
-                        self.again(server, &case.credential).await;
-                    }
-                    return first;
-                }
-                _ => {}
-            }
-            sleep(self.plan.every).await;
-            asked = Instant::now();
-        }
-        self.never.fetch_add(1, Ordering::Relaxed);
-        None
-    }
-
-    /// A refusal is for good.
-    async fn again(&self, server: &str, credential: &str) {
-        for _ in 0..AGAIN {
-            if self.world.present(server, credential).await == Verdict::Accepted {
-                self.after_refusal.fetch_add(1, Ordering::Relaxed);
-            }
-        }
     }
 
     async fn report(&self) -> Result<Report, BoxError> {
@@ -309,9 +235,9 @@ impl Soak {
             with_hints: self.plan.with_hints,
             changes: made.len(),
             samples,
-            after_bound: read(&self.after_bound),
-            after_refusal: read(&self.after_refusal),
-            never: read(&self.never),
+            after_bound: read(&self.watcher.after_bound),
+            after_refusal: read(&self.watcher.after_refusal),
+            never: read(&self.watcher.never),
             at_the_end: u64::try_from(at_the_end)?,
             ledger: audit(&self.world.admin, &made).await?,
             hints_seen: hints("seen"),
@@ -319,7 +245,7 @@ impl Soak {
             hints_doubled: hints("doubled"),
             hints_delayed: hints("delayed"),
             requests: read(&self.world.requests),
-            unavailable: read(&self.unavailable),
+            unavailable: read(&self.watcher.unavailable),
             retried: self.world.retried(),
             ..Report::default()
         })

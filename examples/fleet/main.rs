@@ -144,6 +144,7 @@ async fn soak(mut arguments: Arguments) -> Result<ExitCode, BoxError> {
     print!("{push:?}\n\n{report}");
     let mut broken = report.broken();
     broken.extend(report.late());
+    broken.extend(report.slow());
     for promise in &broken {
         println!("broken: {promise}");
     }

@@ -76,21 +76,19 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// What came later than promised. Empty is good, if the machine had nothing else to do.
+    /// Whether hints are slower than promised, which only a machine with nothing else to do can say.
+    pub(crate) fn slow(&self) -> Option<String> {
+        let p99 = Latencies::of(&self.samples, None).p99;
+        let is_slow = self.with_hints && p99 > WITH_HINTS;
+        is_slow.then(|| format!("p99 is {p99:?}, with hints at most {WITH_HINTS:?}"))
+    }
+
+    /// What came later than it may with or without hints. Empty is good.
     pub(crate) fn late(&self) -> Vec<String> {
-        let all = Latencies::of(&self.samples, None);
+        let most = Latencies::of(&self.samples, None).most;
         let mut late = Vec::new();
-        if self.with_hints && all.p99 > WITH_HINTS {
-            late.push(format!(
-                "p99 is {:?}, with hints at most {WITH_HINTS:?}",
-                all.p99
-            ));
-        }
-        if all.most > BOUND {
-            late.push(format!(
-                "the slowest took {:?}, at most {BOUND:?}",
-                all.most
-            ));
+        if most > BOUND {
+            late.push(format!("the slowest took {most:?}, at most {BOUND:?}"));
         }
         if self.after_bound != 0 {
             late.push(format!(

@@ -76,18 +76,18 @@ async fn row(fault: Fault, promise: Promise) {
     // Within the stale window of a record, and what was heard of the log is younger than 60 s.
     scene.clock.advance(Duration::from_secs(31));
     let warm = async || (scene.ask(&scene.key).await == 200).then_some(());
-    match promise.hears {
-        true => eventually("31 s later", RECOVERY, warm).await,
-        false => assert_eq!(scene.ask(&scene.key).await, 200, "{fault:?}: after 31 s"),
+    if promise.hears {
+        eventually("31 s later", RECOVERY, warm).await;
+    } else {
+        assert_eq!(scene.ask(&scene.key).await, 200, "{fault:?}: after 31 s");
     }
     // Past everything that was ever promised about an API token.
     scene.clock.advance(Duration::from_secs(31));
-    match promise.hears {
-        true => eventually("62 s later", RECOVERY, warm).await,
-        false => {
-            for credential in [&scene.key, &scene.leaver_key, &scene.dead_warm] {
-                assert_eq!(scene.ask(credential).await, 503, "{fault:?}: after 62 s");
-            }
+    if promise.hears {
+        eventually("62 s later", RECOVERY, warm).await;
+    } else {
+        for credential in [&scene.key, &scene.leaver_key, &scene.dead_warm] {
+            assert_eq!(scene.ask(credential).await, 503, "{fault:?}: after 62 s");
         }
     }
     assert_eq!(scene.ask(&scene.access).await, 200, "{fault:?}: after 62 s");

@@ -33,9 +33,7 @@ async fn soak(push: Push, plan: Plan) -> Report {
     let report = soak::run(world, plan, &place, &servers.redis_url).await;
     drop(fleet);
     place.remove().await.unwrap();
-    let report = report.unwrap();
-    println!("{push:?}\n\n{report}");
-    report
+    report.unwrap()
 }
 
 /// A machine that is busy with other things may be late. Whoever breaks the promise is late again. (How
@@ -52,11 +50,10 @@ async fn soak_until_in_time(push: Push) -> Report {
         let report = soak(push, plan).await;
         assert_kept(&report);
         let late = report.late();
-        println!("{:?}", report.slow());
         if late.is_empty() {
             return report;
         }
-        assert!(attempt < ATTEMPTS, "{late:?}\n{report}");
+        assert!(attempt < ATTEMPTS, "{late:?} {:?}\n{report}", report.slow());
         attempt += 1;
     }
 }

@@ -227,7 +227,8 @@ impl Soak {
         }
         let health = self.world.health().await?;
         let hints = |name: &str| {
-            let counts = health.iter().map(|one| &one["hints"][name]);
+            let place = format!("/hints/{name}");
+            let counts = health.iter().filter_map(|one| one.pointer(&place));
             counts.filter_map(Value::as_u64).sum()
         };
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);

@@ -245,9 +245,13 @@ impl Reader {
 
     async fn run(&self) {
         loop {
-            self.poll().await;
+            let is_new_failure = self.poll().await;
             sleep(SPACING).await;
-            self.rest().await;
+            // One lost connection must not cost a whole pause more: two of them are nearly the 5 s
+            // within which every process obeys (R23).
+            if !is_new_failure {
+                self.rest().await;
+            }
         }
     }
 
@@ -267,11 +271,13 @@ impl Reader {
         drop(timeout(pause(), select(woken, hinted)).await);
     }
 
-    async fn poll(&self) {
+    /// Reads once; says whether that failed after it had not.
+    async fn poll(&self) -> bool {
         // The clock and the log are the user's and may panic (R15).
         let read = AssertUnwindSafe(self.read_on()).catch_unwind().await;
         let read = read.unwrap_or_else(|_| Err(BackendError::new("the revocation log panicked")));
         let failed_before = self.progress().last_error.is_some();
+        let is_new_failure = read.is_err() && !failed_before;
         match read {
             Ok(began) => {
                 self.progress().last_error = None;
@@ -294,6 +300,7 @@ impl Reader {
         }
         self.ended
             .send_modify(|ended| *ended = ended.wrapping_add(1));
+        is_new_failure
     }
 }
 

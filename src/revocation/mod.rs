@@ -51,6 +51,8 @@
 //!   answer is 503, and never what was known before.
 //! - Where the log cannot be read for 60 s, API tokens get 503; access tokens go on until they expire.
 //!
+//! What to configure, what each failure does and what was measured: `docs/fleet.md`.
+//!
 //! A store whose writes no log tells of is read again after 30 s, and its open streams once a minute.
 //!
 //! # What a target covers

@@ -201,6 +201,40 @@ async fn r22_news_missed_in_an_outage_are_made_up_for() {
     assert_eq!(heard.try_next(), None);
 }
 
+/// A lost connection costs no pause: two pauses and two reads are more than 5 s. An outage is not asked
+/// about more often than peace.
+#[tokio::test(start_paused = true)]
+async fn r23_a_read_that_failed_once_is_tried_again_at_once() {
+    let fleet = Fleet::new().await;
+    let other = fleet.warm().await;
+    let reads = &other.store.reads;
+    let until_asked = async || {
+        let before = reads.calls();
+        for _ in 0..300 {
+            if reads.calls() > before {
+                return;
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+        panic!("no read within 3 s");
+    };
+    reads.set(Mood::Down);
+    until_asked().await;
+    reads.set(Mood::Well);
+    assert!(other.auth.revocation_status().unwrap().last_error.is_some());
+    let before = reads.calls();
+    sleep(Duration::from_millis(110)).await;
+    assert_eq!(reads.calls(), before + 1);
+    assert!(other.auth.revocation_status().unwrap().last_error.is_none());
+
+    reads.set(Mood::Down);
+    until_asked().await;
+    let before = reads.calls();
+    sleep(Duration::from_secs(20)).await;
+    let asked = reads.calls() - before;
+    assert!((8..=14).contains(&asked), "{asked}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn r22_what_was_cached_before_the_first_read_is_forgotten() {
     let fleet = Fleet::new().await;

@@ -436,7 +436,8 @@ async fn r22_a_log_that_has_no_end_is_an_outage_and_not_read_for_ever() {
         .build()
         .unwrap();
     auth.warm_up(SECOND).await.unwrap_err();
-    assert!((1..=4).contains(&log.0.calls()), "{}", log.0.calls());
+    // Two reads, the second at once after the first that failed, of a few pages each.
+    assert!((1..=8).contains(&log.0.calls()), "{}", log.0.calls());
     let status = auth.revocation_status().unwrap();
     assert!(!status.is_current && status.last_error.is_some());
 }

@@ -9,6 +9,10 @@
 )]
 
 mod failures;
+mod faults;
+mod fleet;
+#[path = "../../examples/fleet/parts/mod.rs"]
+mod parts;
 mod postgres;
 mod program;
 mod redis;

@@ -4,12 +4,11 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::runtime::Handle;
-
 use super::held::Held;
 use super::need::{Asked, Need};
 use super::remembered::Pins;
 use super::tokens::{Guard, LIFETIME, UsedToken, serves};
+use super::uses::Uses;
 use crate::api_token::{
     ApiTokens, SecretAge, TokenChange, TokenChanges, TokenFault, TokenFormat, TokenId,
     TokenListener, TokenRecord,
@@ -62,6 +61,7 @@ pub(super) struct Issued {
     seen: AtomicU64,
     /// Tokens whose use was noted within the last minute.
     noted: moka::sync::Cache<TokenId, ()>,
+    uses: Uses,
     _listener: TokenListener,
 }
 
@@ -97,6 +97,7 @@ impl Issued {
                 .max_capacity(LIFETIME.capacity)
                 .time_to_live(NOTED)
                 .build(),
+            uses: Uses::new(tokens.clone()),
             tokens,
             _listener: listener,
         }
@@ -194,8 +195,7 @@ impl Issued {
         }
     }
 
-    /// `last_used`, at most once a minute for a token, in a task of its own, and lost if the store
-    /// does not answer: authentication needs no write (R20).
+    /// `last_used`, at most once a minute for a token.
     fn note_use(&self, stored: &Stored, now: UnixTime) {
         let before = stored.used_at.load(Ordering::Relaxed);
         if now.as_secs().abs_diff(before) < NOTED.as_secs() {
@@ -207,15 +207,7 @@ impl Issued {
             return;
         }
         self.noted.insert(id, ());
-        if let Ok(runtime) = Handle::try_current() {
-            let tokens = self.tokens.clone();
-            runtime.spawn(async move {
-                let touched = tokio::time::timeout(LIFETIME.deadline, tokens.touch(&[(id, now)])).await;
-                if !matches!(touched, Ok(Ok(()))) {
-                    tracing::debug!(target: "tower_mcp_auth::store", token = %id, "last use not noted");
-                }
-            });
-        }
+        self.uses.note(id, now);
     }
 
     /// One token that fails from everywhere is news for its owner, and no reason to lock them out.

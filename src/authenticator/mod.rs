@@ -26,6 +26,7 @@ mod sender;
 mod status;
 mod tokens;
 mod trail;
+mod uses;
 
 use std::fmt;
 use std::future::Future;

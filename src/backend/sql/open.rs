@@ -20,9 +20,10 @@ use crate::secret::SecretText;
 const SQLITE: &str = "PRAGMA busy_timeout = 400; PRAGMA synchronous = FULL;";
 
 /// The isolation that the numbers of the log rely on; and a process that is stopped within a
-/// transaction must not keep the others from writing.
+/// transaction must not keep the others from writing. Every statement has its index: a plan that was
+/// made while a table was empty, and kept, must not read all of it later.
 const POSTGRES: &str = "SET statement_timeout = 500; SET idle_in_transaction_session_timeout = 2000; \
-    SET default_transaction_isolation = 'read committed';";
+    SET default_transaction_isolation = 'read committed'; SET enable_seqscan = off;";
 
 /// Why a store was not opened.
 #[derive(Debug)]

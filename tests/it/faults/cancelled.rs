@@ -79,6 +79,8 @@ async fn g10_r14_dropped_at_every_point_it_changes_nothing_for_others() {
                     ..Setup::PLAIN
                 };
                 let site = Site::new(setup).await;
+                // Making the tokens asked it.
+                site.parts.store.take_calls();
                 let mut request = send(&site, kind);
                 let mut ended = None;
                 for _ in 0..turns {
@@ -105,7 +107,12 @@ async fn g10_r14_dropped_at_every_point_it_changes_nothing_for_others() {
                     &site.parts.directory,
                 ]
                 .map(|part| part.take_calls());
-                assert!(asked.iter().all(|times| *times <= 1), "{at}: {asked:?}");
+                // What is known of tokens before the log was read once is read again after that.
+                let most = [2, 1, 1];
+                assert!(
+                    asked.iter().zip(most).all(|(times, most)| *times <= most),
+                    "{at}: {asked:?}"
+                );
                 points += left;
                 if let Some(status) = ended {
                     assert_eq!(status, StatusCode::OK, "{at}");

@@ -409,7 +409,7 @@ fn part_rows() -> Vec<Row> {
         }),
         row(
             "token store answers for another token",
-            Case::StoreLies,
+            Case::Store,
             |site| site.parts.store.set(Mood::Corrupt),
         ),
         row("policy store is empty", Case::PoliciesEmpty, |site| {

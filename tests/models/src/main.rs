@@ -102,13 +102,17 @@ fn a_caller_that_goes_away_changes_nothing() {
 }
 
 /// After an invalidation has returned nobody is given what was read before it, pinned or not.
-fn what_was_invalidated_is_gone(pinned: bool) {
+fn what_was_invalidated_is_gone(pinned: bool, all: bool) {
     let (store, loader) = store(1);
     let pin = std::sync::Arc::new(Pinned::default());
     let (other, its_pin) = (loader.clone(), pin.clone());
     let caller = thread::spawn(move || block_on(get(&other, pinned.then_some(&*its_pin))));
     store.value.store(2, SeqCst);
-    loader.invalidate(&7);
+    if all {
+        loader.invalidate_all();
+    } else {
+        loader.invalidate(&7);
+    }
     assert_eq!(block_on(get(&loader, pinned.then_some(&*pin))), Some(2));
     let seen = caller.join().unwrap();
     assert!(matches!(seen, Some(1 | 2)), "{seen:?}");
@@ -151,6 +155,7 @@ fn main() {
     explore("a caller that goes away changes nothing", 3, a_caller_that_goes_away_changes_nothing);
     explore("a failed read is told to all", 3, || a_failed_read_is_told_to_all(0));
     explore("a read that panics is told to all", 3, || a_failed_read_is_told_to_all(9));
-    explore("what was invalidated is gone", 2, || what_was_invalidated_is_gone(false));
-    explore("what was invalidated is gone from pins", 2, || what_was_invalidated_is_gone(true));
+    explore("what was invalidated is gone", 3, || what_was_invalidated_is_gone(false, false));
+    explore("what was invalidated is gone from pins", 3, || what_was_invalidated_is_gone(true, false));
+    explore("what was invalidated with all is gone", 2, || what_was_invalidated_is_gone(false, true));
 }

@@ -1,6 +1,10 @@
 //! What the cache uses of tokio: tasks (here threads), a watched value, a semaphore. Deadlines do not run
 //! out.
 
+/// What never happens here: a deadline that ran out, a sender that is gone.
+#[derive(Debug)]
+pub struct Gone;
+
 pub mod runtime {
     use std::future::Future;
 
@@ -18,10 +22,11 @@ pub mod runtime {
 }
 
 pub mod time {
+    use super::Gone;
     use std::future::Future;
     use std::time::Duration;
 
-    pub async fn timeout<F: Future>(_: Duration, work: F) -> Result<F::Output, ()> {
+    pub async fn timeout<F: Future>(_: Duration, work: F) -> Result<F::Output, Gone> {
         Ok(work.await)
     }
 }
@@ -33,6 +38,8 @@ pub mod sync {
         use std::task::{Poll, Waker};
 
         use loom::sync::Mutex;
+
+        use crate::Gone;
 
         struct Shared<T> {
             value: T,
@@ -81,7 +88,11 @@ pub mod sync {
         }
 
         impl<T> Receiver<T> {
-            pub async fn changed(&mut self) -> Result<(), ()> {
+            pub fn mark_changed(&mut self) {
+                self.seen = self.seen.wrapping_sub(1);
+            }
+
+            pub async fn changed(&mut self) -> Result<(), Gone> {
                 poll_fn(|cx| {
                     let mut shared = self.shared.lock().unwrap();
                     if shared.version != self.seen {

@@ -26,7 +26,7 @@ use tokio::sync::watch;
 use crate::clock::Clock;
 use crate::error::BackendError;
 use bound::Bound;
-use cell::Cell;
+use cell::{Cell, Held};
 pub(crate) use pinned::Pinned;
 use underway::Underway;
 
@@ -88,6 +88,9 @@ impl LoadWait {
         drop(self.0.changed().await);
     }
 }
+
+/// A place, and what was held there when somebody looked.
+type Seen<'s, V> = (&'s Arc<Cell<V>>, Option<&'s Arc<Held<V>>>);
 
 /// A bounded cache in front of a store. `A` is what a load needs besides the key and what must not
 /// stay behind in the cache, such as a credential of which the key is a hash.
@@ -207,21 +210,22 @@ where
     ) -> Known<V> {
         let now = when.now;
         let held = cell.held.load();
+        let seen = held.as_ref();
         if let Some(held) = held.as_deref().filter(|held| now < held.fresh_until) {
             let value = held.value.clone();
             if now >= held.due_at {
-                self.refresh(cell, key, argument, now);
+                self.refresh((cell, seen), key, argument, now);
             }
             return Known::Value(value);
         }
         let usable = held.as_deref().filter(|held| now < held.usable_until);
         let Some((cause, again_at)) = cell.state().failure.clone() else {
             // Also after a wait: an invalidation may have taken what the wait was for.
-            return self.join_or_start(cell, key, argument);
+            return self.join_or_start((cell, seen), now, key, argument);
         };
         if now >= again_at && !when.waited {
             // Nobody waits for a store that just failed if there is something to go on with.
-            let wait = self.join_or_start(cell, key, argument);
+            let wait = self.join_or_start((cell, seen), now, key, argument);
             if usable.is_none() {
                 return wait;
             }
@@ -239,23 +243,22 @@ where
     /// fails, it serves as long as it would have, and so do others.
     fn refresh(
         &self,
-        cell: &Arc<Cell<V>>,
+        (cell, seen): Seen<'_, V>,
         key: impl Fn() -> K,
         argument: impl FnOnce() -> A,
         now: Duration,
     ) {
         let state = cell.state();
-        let backing_off = state.failure.as_ref().is_some_and(|(_, at)| now < *at);
-        let busy = state.running || backing_off;
+        let busy = state.running || state.is_backing_off(now);
         drop(state);
         if !busy {
-            drop(self.join_or_start(cell, key, argument));
+            drop(self.join_or_start((cell, seen), now, key, argument));
         }
     }
 
     /// Forgets what is held about `key`, and what a load under way is about to bring.
     pub(crate) fn invalidate(&self, key: &K) {
-        for cells in [&self.0.known, &self.0.unknown] {
+        for cells in self.0.everywhere() {
             if let Some(cell) = cells.get(key) {
                 cell.forget();
             }
@@ -265,7 +268,7 @@ where
 
     /// Forgets everything held.
     pub(crate) fn invalidate_all(&self) {
-        for cells in [&self.0.known, &self.0.unknown] {
+        for cells in self.0.everywhere() {
             for (_, cell) in cells {
                 cell.forget();
             }
@@ -273,9 +276,11 @@ where
         self.0.generation.fetch_add(1, Ordering::Release);
     }
 
+    /// Joins the load under way, or starts one because what was `seen` is not enough.
     fn join_or_start(
         &self,
-        cell: &Arc<Cell<V>>,
+        (cell, seen): Seen<'_, V>,
+        now: Duration,
         key: impl Fn() -> K,
         argument: impl FnOnce() -> A,
     ) -> Known<V> {
@@ -284,8 +289,13 @@ where
         };
         let mut state = cell.state();
         // Subscribed under the lock: the end of a running load cannot slip in between.
-        let wait = LoadWait(cell.ended.subscribe());
+        let mut wait = LoadWait(cell.ended.subscribe());
         if state.running {
+            return Known::Wait(wait);
+        }
+        // One ended since somebody looked: what it brought is there already, and one is enough.
+        if state.is_backing_off(now) || cell.is_overtaken(seen) {
+            wait.0.mark_changed();
             return Known::Wait(wait);
         }
         let Some(place) = self.0.bound.enter() else {
@@ -310,8 +320,18 @@ where
     V: Clone + Send + Sync + 'static,
 {
     fn cell(&self, key: &K) -> Arc<Cell<V>> {
-        let known = self.known.get(key).or_else(|| self.unknown.get(key));
-        known.unwrap_or_else(|| self.unknown.get_with_by_ref(key, || Arc::new(Cell::new())))
+        let found = self.known.get(key).or_else(|| self.unknown.get(key));
+        found.unwrap_or_else(|| {
+            let made = || Arc::new(Cell::new());
+            let made = self.unknown.get_with_by_ref(key, made);
+            // It may have moved from there to here between the looks, and then was in neither.
+            self.known.get(key).unwrap_or(made)
+        })
+    }
+
+    /// Where to look for a cell that may be on its way from one to the other: it comes before it goes.
+    fn everywhere(&self) -> [&moka::sync::Cache<K, Arc<Cell<V>>>; 3] {
+        [&self.unknown, &self.known, &self.unknown]
     }
 
     /// Keeps a cell where what it holds belongs.

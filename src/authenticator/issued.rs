@@ -16,6 +16,7 @@ use crate::api_token::{
 use crate::audit::AuditEvent;
 use crate::cache::{Known, Loader, Pinned};
 use crate::clock::{Clock, UnixTime};
+use crate::error::BackendError;
 use crate::rejection::{Reason, Rejection};
 use crate::signal::{Causes, Signal};
 use crate::throttle::MANY;
@@ -81,6 +82,10 @@ impl Issued {
                 let store = store.clone();
                 async move {
                     let record = store.find(&id).await?;
+                    // It would be refused anyhow; as an outage, because the token may be good.
+                    if record.as_ref().is_some_and(|record| *record.id() != id) {
+                        return Err(BackendError::new("the store answered with another token"));
+                    }
                     Ok(record.map(|record| {
                         let held = Arc::new(Held::issued(&record, store.issuer()));
                         Arc::new(Stored {

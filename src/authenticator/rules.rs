@@ -9,6 +9,7 @@ use super::need::{Asked, Need};
 use crate::cache::{Known, Lifetime, Loader};
 use crate::clock::Clock;
 use crate::enrich::{DynEnricher, Enrichment, EnrichmentMode};
+use crate::error::BackendError;
 use crate::ident::OrganizationId;
 use crate::policy::{ChangeListener, DynPolicyStore, OrganizationPolicy, PolicyStore};
 use crate::principal::{Principal, PrincipalKey};
@@ -151,6 +152,15 @@ fn policies_from(
             let reader = reader.clone();
             async move {
                 let policy = reader.load(&organization).await?;
+                // A store that mixes organizations up must not lend one the rules of another.
+                if policy
+                    .as_ref()
+                    .is_some_and(|policy| *policy.organization() != organization)
+                {
+                    return Err(BackendError::new(
+                        "the store answered with the policy of another organization",
+                    ));
+                }
                 // Nothing stored means OAuth only (POL-3).
                 Ok(policy.unwrap_or_else(|| OrganizationPolicy::new(organization)))
             }

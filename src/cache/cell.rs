@@ -31,6 +31,13 @@ pub(super) struct State {
     pub(super) failure: Option<(Arc<BackendError>, Duration)>,
 }
 
+impl State {
+    /// Whether the store failed a moment ago, and is left alone.
+    pub(super) fn is_backing_off(&self, now: Duration) -> bool {
+        self.failure.as_ref().is_some_and(|(_, at)| now < *at)
+    }
+}
+
 impl<V> Cell<V> {
     pub(super) fn new() -> Self {
         Self {
@@ -43,6 +50,13 @@ impl<V> Cell<V> {
     /// Locked for a few instructions, never across an await.
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether something else is held by now than what was seen.
+    pub(super) fn is_overtaken(&self, seen: Option<&Arc<Held<V>>>) -> bool {
+        let held = self.held.load();
+        let held = held.as_ref();
+        held.is_some_and(|held| !seen.is_some_and(|seen| Arc::ptr_eq(seen, held)))
     }
 
     pub(super) fn forget(&self) {

@@ -36,6 +36,8 @@ mod edge;
 mod enrichment;
 mod errors_page;
 mod failures;
+#[cfg(feature = "dpop")]
+mod faults;
 mod fleet;
 mod fleet_support;
 mod foreign;

@@ -294,6 +294,7 @@ async fn r02_without_a_stale_window_keys_end_with_their_lifetime() {
     assert_unavailable(&server.valid().await);
 }
 
+// also: G4
 #[tokio::test(start_paused = true)]
 async fn r13_r14_ten_thousand_cold_callers_are_one_fetch() {
     let server = Server::new();

@@ -86,7 +86,17 @@ impl Attempts {
             Some(oldest) if self.starts.len() >= BUDGET => oldest.saturating_add(WINDOW),
             _ => Duration::ZERO,
         };
-        back_off.max(budget)
+        back_off.max(budget).max(self.spread())
+    }
+
+    /// While the issuer fails, one attempt of a minute's budget is kept for its second half: spent
+    /// at once, they would leave a minute in which nobody sees that the issuer is back.
+    fn spread(&self) -> Duration {
+        let mut earlier = self.starts.iter().rev().skip(BUDGET - 2);
+        match (&self.last, earlier.next()) {
+            (Last::Failure(_), Some(start)) => start.saturating_add(WINDOW / 2),
+            _ => Duration::ZERO,
+        }
     }
 
     pub(super) fn begin(&mut self, now: Duration) {
@@ -248,6 +258,38 @@ mod tests {
         assert!(attempts.is_failing(seconds(59)));
         assert!(attempts.is_failing(seconds(90)));
         assert!(!attempts.is_failing(seconds(91)), "nobody tries any more");
+    }
+
+    /// However the pauses fall.
+    #[test]
+    fn r01_r11_in_an_outage_there_are_six_attempts_a_minute_and_none_is_over_thirty_seconds_away() {
+        for random in 0..5000_u64 {
+            let mut attempts = Attempts::new();
+            let (mut now, mut starts) = (seconds(0), Vec::new());
+            for nth in 0..40_u64 {
+                attempts.begin(now);
+                starts.push(now);
+                let random = random
+                    .wrapping_mul(0x9E37_79B9_7F4A_7C15)
+                    .rotate_left(nth as u32);
+                attempts.fail(now, failure(), None, random);
+                let pause = attempts.pause(now, Duration::ZERO);
+                assert!(pause <= seconds(30), "{random}: {pause:?} after {starts:?}");
+                now += pause;
+            }
+            for minute in starts.windows(7) {
+                assert!(minute[6] - minute[0] >= WINDOW, "{minute:?}");
+            }
+        }
+        // All of them as early as can be.
+        let mut attempts = Attempts::new();
+        let mut now = seconds(0);
+        for pause in [1, 1, 1, 1, 26, 30, 1] {
+            attempts.begin(now);
+            attempts.fail(now, failure(), None, 0);
+            assert_eq!(attempts.pause(now, Duration::ZERO), seconds(pause));
+            now += seconds(pause);
+        }
     }
 
     #[test]

@@ -119,7 +119,9 @@ impl Server {
         let said = server.line();
         let address = said.get("address").and_then(Value::as_str).unwrap();
         let good = said.get("good").and_then(Value::as_array).unwrap();
-        let good = good.iter().map(|one| one.as_str().unwrap().parse().unwrap());
+        let good = good
+            .iter()
+            .map(|one| one.as_str().unwrap().parse().unwrap());
         (server, address.parse().unwrap(), good.collect())
     }
 
@@ -267,7 +269,9 @@ fn report(settings: &Settings, answers: &[Answers; 3], memory: [u64; 3]) {
         refused.by_status,
         float(under.count() + refused.count()) / seconds
     );
-    println!("  memory, MiB: {start:.1} before, {early:.1} at 10 %, {end:.1} at the end: {growth:+.1} %");
+    println!(
+        "  memory, MiB: {start:.1} before, {early:.1} at 10 %, {end:.1} at the end: {growth:+.1} %"
+    );
     let mut figures = json!({
         "minutes": settings.minutes, "rate": settings.rate, "good": under.by_status, "bad": refused.by_status,
         "mib": {"before": start, "at_10_percent": early, "end": end, "growth_percent": growth},
@@ -277,7 +281,10 @@ fn report(settings: &Settings, answers: &[Answers; 3], memory: [u64; 3]) {
         let ratio = attacked / alone;
         println!("  good {at}: {alone:.0} us quiet, {attacked:.0} us under attack ({ratio:.2})");
         if let Some(all) = figures.as_object_mut() {
-            all.insert(at.into(), json!({"quiet_us": alone, "attack_us": attacked, "ratio": ratio}));
+            all.insert(
+                at.into(),
+                json!({"quiet_us": alone, "attack_us": attacked, "ratio": ratio}),
+            );
         }
     }
     figures::write("load", &figures);

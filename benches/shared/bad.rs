@@ -18,7 +18,9 @@ pub(crate) struct Bad {
 impl Bad {
     /// Access tokens of these look like this one.
     pub(crate) fn like(token: &str) -> Self {
-        let mut parts = token.split('.').map(|part| URL_SAFE_NO_PAD.decode(part).unwrap());
+        let mut parts = token
+            .split('.')
+            .map(|part| URL_SAFE_NO_PAD.decode(part).unwrap());
         let mut part = || parts.next().unwrap();
         let (header, claims, signature) = (part(), part(), part());
         Self {
@@ -78,7 +80,12 @@ fn base62(mut number: u32) -> String {
     let digits: Vec<char> = digits.collect();
     let mut text = Vec::new();
     for _ in 0..6 {
-        text.push(digits.get(usize::try_from(number % 62).unwrap()).copied().unwrap());
+        text.push(
+            digits
+                .get(usize::try_from(number % 62).unwrap())
+                .copied()
+                .unwrap(),
+        );
         number /= 62;
     }
     text.iter().rev().collect()

@@ -7,8 +7,10 @@
     reason = "every bench uses its part of it, stops loudly and prints its figures"
 )]
 
+pub(crate) mod bad;
 #[cfg(feature = "dpop")]
 pub(crate) mod bound;
+pub(crate) mod caller;
 pub(crate) mod figures;
 pub(crate) mod fixture;
 pub(crate) mod load;

@@ -207,6 +207,24 @@ mod tests {
     }
 
     #[test]
+    fn jwt_01_two_or_four_dots_are_the_shape_of_a_token() {
+        let dotted = |dots: usize| format!("a{}", ".a".repeat(dots));
+        // Counting must not wrap, wherever the dots stand.
+        for dots in [0, 1, 3, 5, 127, 128, 129, 258, 260, 512] {
+            assert!(!is_token_shaped(&dotted(dots)), "{dots}");
+        }
+        let long = "a".repeat(300);
+        for dots in [2, 4] {
+            assert!(is_token_shaped(&dotted(dots)), "{dots}");
+            assert!(is_token_shaped(&".".repeat(dots)), "{dots}");
+            let spread = vec![&*long; dots + 1].join(".");
+            assert!(is_token_shaped(&spread), "{dots}");
+        }
+        assert!(!is_token_shaped(&long));
+        assert!(!is_token_shaped(""));
+    }
+
+    #[test]
     fn t01_every_spelling_of_none_and_of_other_names_is_no_algorithm() {
         for alg in [
             "none", "None", "NONE", "nOnE", "", " none", "none ", "HS256", "HS384", "HS512",

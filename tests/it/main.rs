@@ -41,6 +41,7 @@ mod frameworks;
 mod grpc;
 mod handle;
 mod hostile;
+mod hostile_requests;
 mod introspection;
 mod jwt;
 mod keysa;

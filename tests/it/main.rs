@@ -48,6 +48,7 @@ mod keysa;
 mod layering;
 mod logins;
 mod mcp;
+mod mixed_callers;
 #[cfg(feature = "mtls")]
 mod mtls;
 mod operation_bodies;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
+use tokio::sync::oneshot;
 
 use super::classes::frames::{field, frame, opening};
 use super::classes::request::Crafted;
@@ -15,7 +16,7 @@ use super::classes::request::Crafted;
 pub struct Outcome {
     /// None: the server closed the connection, or the stream.
     pub statuses: Vec<u16>,
-    /// All bytes, as they came.
+    /// All bytes of HTTP/1.1, and what the data frames of HTTP/2 hold.
     pub bytes: Vec<u8>,
     /// What they would have been with HTTP/2, or a number of gRPC's beside 200.
     pub grpc: Option<u16>,
@@ -30,13 +31,18 @@ impl Outcome {
     /// But for the time of day.
     pub fn without_date(&self) -> String {
         let text = String::from_utf8_lossy(&self.bytes);
-        let lines = text.split("\r\n").filter(|line| !line.starts_with("date: "));
+        let lines = text
+            .split("\r\n")
+            .filter(|line| !line.starts_with("date: "));
         lines.collect::<Vec<_>>().join("\n")
     }
 }
 
 /// As long as a server may take that hangs; all others are done long before.
 const HANGS: Duration = Duration::from_secs(20);
+
+/// Stands for a status where there is none and the connection stays open.
+const HUNG: u16 = 999;
 
 async fn all_of(mut reading: OwnedReadHalf) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -59,10 +65,16 @@ pub async fn http1(address: SocketAddr, sent: &[u8], ends: bool) -> Outcome {
     let (bytes, _writing) = tokio::join!(all_of(reading), write);
     let text = String::from_utf8_lossy(&bytes);
     let starts = text.split("HTTP/1.1 ").skip(1);
-    let statuses = starts.filter_map(|rest| rest.get(..3)?.parse().ok()).collect();
+    let statuses = starts
+        .filter_map(|rest| rest.get(..3)?.parse().ok())
+        .collect();
     let grpc = text.split("grpc-status: ").nth(1);
     let grpc = grpc.and_then(|rest| rest.split("\r\n").next()?.parse().ok());
-    Outcome { statuses, bytes, grpc }
+    Outcome {
+        statuses,
+        bytes,
+        grpc,
+    }
 }
 
 /// The request as frames, or `None` if it does not fit into the first window.
@@ -79,7 +91,10 @@ pub fn as_frames(crafted: &Crafted) -> Option<Vec<u8>> {
         (":authority", authority),
         (":path", crafted.target.as_bytes()),
     ];
-    let mut block: Vec<u8> = pseudo.iter().flat_map(|(name, value)| field(name.as_bytes(), value)).collect();
+    let mut block: Vec<u8> = pseudo
+        .iter()
+        .flat_map(|(name, value)| field(name.as_bytes(), value))
+        .collect();
     let mut hosts = 0;
     for (name, value) in &crafted.headers {
         let name = name.to_ascii_lowercase();
@@ -96,41 +111,46 @@ pub fn as_frames(crafted: &Crafted) -> Option<Vec<u8>> {
     Some(frames)
 }
 
-/// What the server said after these frames.
-pub async fn http2(address: SocketAddr, sent: &[u8]) -> Outcome {
+/// What the server said after these frames: until it answered the first stream, or, of frames that may
+/// never be answered, until it closed, having read them all.
+pub async fn http2(address: SocketAddr, sent: &[u8], answered: bool) -> Outcome {
     let (mut reading, mut writing) = TcpStream::connect(address).await.unwrap().into_split();
     // No table for what the server says: it is read here without one.
     let settings = frame(4, 0, 0, &[0, 1, 0, 0, 0, 0]);
-    let start = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &settings[..], sent, &frame(6, 0, 0, b"the-end!")].concat();
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    let start = [preface, &settings[..], sent, &frame(6, 0, 0, b"the-end!")].concat();
+    let (all_read, was_all_read) = oneshot::channel::<()>();
+    let mut all_read = Some(all_read);
     let mut outcome = Outcome::default();
     let read = async {
-        let mut answered = false;
-        let mut ponged = false;
         while let Some((kind, flags, stream, payload)) = next(&mut reading).await {
-            match kind {
-                0 | 1 => {
-                    if kind == 1 {
-                        outcome.statuses.extend(status(&payload));
-                    }
-                    outcome.bytes.extend(payload);
-                    answered |= flags & 1 == 1;
-                }
-                3 => answered |= stream == 1,
-                6 => ponged |= flags & 1 == 1,
-                _ => {}
+            if kind == 1 {
+                outcome.statuses.extend(status(&payload));
             }
-            // The answer to a ping says that everything before it was read; the request may still be judged.
-            if (answered && ponged) || kind == 7 {
+            let ends = (kind <= 1 && flags & 1 == 1) || (kind == 3 && stream == 1) || kind == 7;
+            // Header blocks are Huffman-coded, and could hold anything by chance.
+            if kind == 0 {
+                outcome.bytes.extend(payload);
+            }
+            if answered && ends {
                 break;
             }
+            if kind == 6 && flags & 1 == 1 && !answered {
+                drop(all_read.take());
+            }
         }
+        drop(all_read.take());
+        drop(reading);
     };
     let write = async {
         let _ = writing.write_all(&start).await;
-        writing
+        let _ = was_all_read.await;
+        let _: Result<(), _> = writing.shutdown().await;
     };
-    let both = tokio::time::timeout(HANGS, async { tokio::join!(read, write) });
-    drop(both.await.expect("the server answers"));
+    let both = tokio::time::timeout(HANGS, async { tokio::join!(read, write) }).await;
+    if both.is_err() {
+        outcome.statuses.push(HUNG);
+    }
     outcome
 }
 

@@ -34,8 +34,16 @@ pub fn field(name: &[u8], value: &[u8]) -> Vec<u8> {
 
 /// The four pseudo-headers of a request for this server.
 pub fn pseudo(method: &str, path: &str) -> Vec<u8> {
-    let fields = [(":method", method), (":scheme", "http"), (":authority", "mcp.example.com"), (":path", path)];
-    fields.iter().flat_map(|(name, value)| field(name.as_bytes(), value.as_bytes())).collect()
+    let fields = [
+        (":method", method),
+        (":scheme", "http"),
+        (":authority", "mcp.example.com"),
+        (":path", path),
+    ];
+    fields
+        .iter()
+        .flat_map(|(name, value)| field(name.as_bytes(), value.as_bytes()))
+        .collect()
 }
 
 /// HEADERS, and CONTINUATION for what does not fit, of a request without a body.
@@ -53,7 +61,12 @@ pub fn opening(stream: u32, block: &[u8], ends: bool) -> Vec<u8> {
     let frames = chunks.iter().enumerate().map(|(at, chunk)| {
         let end_of_stream = u8::from(ends && at == 0);
         let end_of_headers = if at == last { 4 } else { 0 };
-        frame(if at == 0 { 1 } else { 9 }, end_of_stream | end_of_headers, stream, chunk)
+        frame(
+            if at == 0 { 1 } else { 9 },
+            end_of_stream | end_of_headers,
+            stream,
+            chunk,
+        )
     });
     frames.collect::<Vec<_>>().concat()
 }

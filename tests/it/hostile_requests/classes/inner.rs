@@ -60,7 +60,9 @@ where
 impl Crafted {
     /// The request as an HTTP server would make it, or `None` if that is not possible.
     pub fn request(&self) -> Option<Request<Full<Bytes>>> {
-        let mut request = Request::builder().method(self.method.as_bytes()).uri(&*self.target);
+        let mut request = Request::builder()
+            .method(self.method.as_bytes())
+            .uri(&*self.target);
         for (name, value) in &self.headers {
             request = request.header(name, &value[..]);
         }
@@ -71,7 +73,12 @@ impl Crafted {
 }
 
 impl Site {
-    pub async fn answer(&self, request: Request<Full<Bytes>>, crafted: &Crafted, inner: &Inner) -> Response<ResponseBody<Full<Bytes>>> {
+    pub async fn answer(
+        &self,
+        request: Request<Full<Bytes>>,
+        crafted: &Crafted,
+        inner: &Inner,
+    ) -> Response<ResponseBody<Full<Bytes>>> {
         let layer = McpAuthLayer::new(self.auth(crafted.door).clone());
         layer.layer(inner.clone()).oneshot(request).await.unwrap()
     }
@@ -82,6 +89,8 @@ impl Site {
         let response = self.answer(request, crafted, &Inner::default()).await;
         assert_eq!(response.status(), 200, "{crafted:?}");
         let session = response.headers().get_all("mcp-session-id").iter().next();
-        session.map(|line| line.to_str().unwrap().to_owned()).unwrap_or_default()
+        session
+            .map(|line| line.to_str().unwrap().to_owned())
+            .unwrap_or_default()
     }
 }

@@ -65,7 +65,8 @@ impl Crafted {
     }
 
     pub fn without(mut self, name: &str) -> Self {
-        self.headers.retain(|(other, _)| !other.eq_ignore_ascii_case(name));
+        self.headers
+            .retain(|(other, _)| !other.eq_ignore_ascii_case(name));
         self
     }
 
@@ -104,7 +105,10 @@ impl Crafted {
             bytes.extend(value);
             bytes.extend(b"\r\n");
         }
-        let end = format!("content-length: {}\r\nconnection: close\r\n\r\n", self.body.len());
+        let end = format!(
+            "content-length: {}\r\nconnection: close\r\n\r\n",
+            self.body.len()
+        );
         bytes.extend(end.as_bytes());
         bytes.extend(&self.body);
         bytes
@@ -159,7 +163,11 @@ impl Batch {
 
     fn push(&mut self, what: impl Display, wire: Wire, refused: &'static [u16]) {
         let what = what.to_string().chars().take(120).collect();
-        self.0.push(Hostile { what, wire, refused });
+        self.0.push(Hostile {
+            what,
+            wire,
+            refused,
+        });
     }
 }
 
@@ -194,6 +202,8 @@ impl Random {
 
     pub fn text(&mut self, length: usize) -> String {
         let letters = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-        (0..length).map(|_| char::from(letters[self.below(62)])).collect()
+        (0..length)
+            .map(|_| char::from(letters[self.below(62)]))
+            .collect()
     }
 }

@@ -63,12 +63,18 @@ pub fn t02(site: &Site) -> Vec<Hostile> {
         }
         for algorithm in SYMMETRIC {
             for (name, secret) in &secrets {
-                batch.token(format!("{algorithm} by {name} of {kid}"), by_secret(site, algorithm, &kid, secret));
+                batch.token(
+                    format!("{algorithm} by {name} of {kid}"),
+                    by_secret(site, algorithm, &kid, secret),
+                );
             }
         }
         for named in ["RS256", "ES256", "EdDSA", "PS256", "ES384"] {
             if jwk["alg"] != named {
-                batch.token(format!("{kid} says {named}"), site.token().key(&kid).header("alg", named).sign());
+                batch.token(
+                    format!("{kid} says {named}"),
+                    site.token().key(&kid).header("alg", named).sign(),
+                );
             }
         }
     }
@@ -79,8 +85,22 @@ pub fn t03(site: &Site) -> Vec<Hostile> {
     let mut batch = Batch::default();
     let zeros = [0; 64];
     let secrets: [&[u8]; 16] = [
-        b"", b"\0", b" ", b"0", b"a", b"secret", b"password", b"changeme", b"null", b"undefined", b"None",
-        b"your-256-bit-secret", b"test", &zeros[..32], &zeros, b"mcp",
+        b"",
+        b"\0",
+        b" ",
+        b"0",
+        b"a",
+        b"secret",
+        b"password",
+        b"changeme",
+        b"null",
+        b"undefined",
+        b"None",
+        b"your-256-bit-secret",
+        b"test",
+        &zeros[..32],
+        &zeros,
+        b"mcp",
     ];
     for secret in secrets {
         for algorithm in SYMMETRIC {
@@ -95,8 +115,8 @@ pub fn t03(site: &Site) -> Vec<Hostile> {
 
 /// The order of the P-256 group.
 const ORDER: [u8; 32] = [
-    0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6, 0xfa, 0xad, 0xa7, 0x17,
-    0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
+    0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6,
+    0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
 ];
 
 pub fn t04(site: &Site) -> Vec<Hostile> {
@@ -105,10 +125,17 @@ pub fn t04(site: &Site) -> Vec<Hostile> {
     let zero = [0; 32];
     let mut one = zero;
     one[31] = 1;
-    for algorithm in [SigningAlgorithm::Es256, SigningAlgorithm::Rs256, SigningAlgorithm::EdDsa] {
+    for algorithm in [
+        SigningAlgorithm::Es256,
+        SigningAlgorithm::Rs256,
+        SigningAlgorithm::EdDsa,
+    ] {
         let [header, payload, good] = parts(&site.token().algorithm(algorithm).sign());
         let mut add = |what: String, signature: &[u8]| {
-            batch.token(format!("{algorithm}: {what}"), compact(&header, &payload, signature));
+            batch.token(
+                format!("{algorithm}: {what}"),
+                compact(&header, &payload, signature),
+            );
         };
         let numbers = [zero, one, ORDER, [0xff; 32], [0x80; 32]];
         for (at, r) in numbers.iter().enumerate() {
@@ -118,7 +145,9 @@ pub fn t04(site: &Site) -> Vec<Hostile> {
             add(format!("r is number {at}"), &[&r[..], &good[32..]].concat());
             add(format!("s is number {at}"), &[&good[..32], &r[..]].concat());
         }
-        for length in [0, 1, 31, 32, 33, 63, 65, 66, 70, 71, 72, 96, 127, 128, 132, 255, 256, 257, 512] {
+        for length in [
+            0, 1, 31, 32, 33, 63, 65, 66, 70, 71, 72, 96, 127, 128, 132, 255, 256, 257, 512,
+        ] {
             for byte in [0, 1, 0xff] {
                 add(format!("{length} times {byte}"), &vec![byte; length]);
             }
@@ -130,7 +159,10 @@ pub fn t04(site: &Site) -> Vec<Hostile> {
         add("one byte more".into(), &[&good[..], &[0]].concat());
         add("one byte before".into(), &[&[0], &good[..]].concat());
         add("twice".into(), &[&good[..], &good[..]].concat());
-        add("backwards".into(), &good.iter().rev().copied().collect::<Vec<_>>());
+        add(
+            "backwards".into(),
+            &good.iter().rev().copied().collect::<Vec<_>>(),
+        );
         for _ in 0..48 {
             let (at, bit) = (random.below(good.len()), random.below(8));
             let mut flipped = good.clone();
@@ -170,17 +202,39 @@ pub fn t20(site: &Site) -> Vec<Hostile> {
     let mut batch = Batch::default();
     let claims = String::from_utf8(parts(&site.hostile.token(RESOURCE).sign())[1].clone()).unwrap();
     assert!(claims.contains(HOSTILE));
-    let kids = ["oct", "empty", "tiny", "one", "zero", "infinity", "small", "7", "k1", "off-curve", KID, ""];
+    let kids = [
+        "oct",
+        "empty",
+        "tiny",
+        "one",
+        "zero",
+        "infinity",
+        "small",
+        "7",
+        "k1",
+        "off-curve",
+        KID,
+        "",
+    ];
     for kid in kids {
         for alg in SYMMETRIC {
             for secret in [&[7; 32][..], base64url([7; 32]).as_bytes(), b""] {
                 let header = json!({"typ": "at+jwt", "alg": alg, "kid": kid}).to_string();
                 let message = format!("{}.{}", base64url(&header), base64url(&claims));
                 let signature = base64url(hmac(alg, secret, &message));
-                batch.token(format!("{alg} by {kid:?}"), format!("{message}.{signature}"));
+                batch.token(
+                    format!("{alg} by {kid:?}"),
+                    format!("{message}.{signature}"),
+                );
             }
         }
-        for (alg, length) in [("RS256", 64), ("RS256", 256), ("ES256", 64), ("EdDSA", 64), ("none", 0)] {
+        for (alg, length) in [
+            ("RS256", 64),
+            ("RS256", 256),
+            ("ES256", 64),
+            ("EdDSA", 64),
+            ("none", 0),
+        ] {
             for byte in [0, 1] {
                 let header = json!({"typ": "at+jwt", "alg": alg, "kid": kid}).to_string();
                 let token = compact(header, &claims, &vec![byte; length]);

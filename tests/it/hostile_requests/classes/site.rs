@@ -33,7 +33,11 @@ pub const CANARY: &str = "inner-service-was-reached";
 struct Directory;
 
 impl ContextEnricher for Directory {
-    async fn enrich(&self, who: &Principal, _: &OrganizationId) -> Result<Enrichment, BackendError> {
+    async fn enrich(
+        &self,
+        who: &Principal,
+        _: &OrganizationId,
+    ) -> Result<Enrichment, BackendError> {
         let name = who.subject().as_str();
         Ok(Enrichment::new().user(UserFacts::new(name).active(name != "lee")))
     }
@@ -87,7 +91,8 @@ fn policies() -> MemoryPolicyStore {
         policy("keys").service_account_keys(true),
     ];
     let store = MemoryPolicyStore::new();
-    all.into_iter().fold(store, |store, policy| store.with(policy).unwrap())
+    all.into_iter()
+        .fold(store, |store, policy| store.with(policy).unwrap())
 }
 
 impl Site {
@@ -95,12 +100,19 @@ impl Site {
         use SigningAlgorithm::{EdDsa, Es256, Rs256};
         let clock = ManualClock::at(1_800_000_000);
         let first = issuer(ISSUER, &clock, &[Es256, Rs256, EdDsa]);
-        let (second, hostile) = (issuer(SECOND, &clock, &[Es256]), issuer(HOSTILE, &clock, &[Es256]));
+        let (second, hostile) = (
+            issuer(SECOND, &clock, &[Es256]),
+            issuer(HOSTILE, &clock, &[Es256]),
+        );
         let store = MemoryStore::new();
         let peppers = Peppers::generate().unwrap();
         let tokens = ApiTokens::new(store.clone(), peppers).clock(clock.clone());
         super::signatures::spoil_keys(&hostile);
-        let trusted = |url| Issuer::new(url).organization_claim("org_id").algorithms([Es256, Rs256, EdDsa]);
+        let trusted = |url| {
+            Issuer::new(url)
+                .organization_claim("org_id")
+                .algorithms([Es256, Rs256, EdDsa])
+        };
         let build = |proxies| {
             let resource = ProtectedResource::new(RESOURCE)
                 .issuer(trusted(ISSUER))

@@ -1,9 +1,7 @@
 //! The text of a token: base64url, parts, serializations, encryption, size and depth.
 
-use serde_json::json;
-
-use super::request::{Batch, Crafted, Hostile, Random, base64url, compact, parts};
-use super::site::{KID, Site};
+use super::request::{Batch, Hostile, Random, base64url};
+use super::site::Site;
 
 pub fn t06(site: &Site) -> Vec<Hostile> {
     let mut batch = Batch::default();
@@ -16,24 +14,51 @@ pub fn t06(site: &Site) -> Vec<Hostile> {
         all.join(".")
     };
     for (at, part) in split.iter().enumerate() {
-        for more in ["=", "==", "===", "A", "AA", "AAAA", "%3D", "%3d%3d", "/", "+", "~", "-", "_"] {
-            batch.token(format!("part {at} and {more}"), with(at, format!("{part}{more}")));
-            batch.token(format!("{more} and part {at}"), with(at, format!("{more}{part}")));
+        for more in [
+            "=", "==", "===", "A", "AA", "AAAA", "%3D", "%3d%3d", "/", "+", "~", "-", "_",
+        ] {
+            batch.token(
+                format!("part {at} and {more}"),
+                with(at, format!("{part}{more}")),
+            );
+            batch.token(
+                format!("{more} and part {at}"),
+                with(at, format!("{more}{part}")),
+            );
         }
         for cut in 1..=4 {
-            batch.token(format!("part {at} without its last {cut}"), with(at, part[..part.len() - cut].to_owned()));
-            batch.token(format!("part {at} without its first {cut}"), with(at, part[cut..].to_owned()));
+            batch.token(
+                format!("part {at} without its last {cut}"),
+                with(at, part[..part.len() - cut].to_owned()),
+            );
+            batch.token(
+                format!("part {at} without its first {cut}"),
+                with(at, part[cut..].to_owned()),
+            );
         }
         // The bits of the last character that no byte comes from.
         let (kept, last) = part.split_at(part.len() - 1);
         let letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-        for letter in letters.chars().filter(|letter| !last.contains(*letter)).step_by(3) {
-            batch.token(format!("part {at} ends with {letter}"), with(at, format!("{kept}{letter}")));
+        for letter in letters
+            .chars()
+            .filter(|letter| !last.contains(*letter))
+            .step_by(3)
+        {
+            batch.token(
+                format!("part {at} ends with {letter}"),
+                with(at, format!("{kept}{letter}")),
+            );
         }
         for _ in 0..12 {
-            let (place, letter) = (random.below(part.len()), ["=", "+", "/", ".", "~"][random.below(5)]);
+            let (place, letter) = (
+                random.below(part.len()),
+                ["=", "+", "/", ".", "~"][random.below(5)],
+            );
             let (before, behind) = part.split_at(place);
-            batch.token(format!("{letter} in part {at} at {place}"), with(at, format!("{before}{letter}{behind}")));
+            batch.token(
+                format!("{letter} in part {at} at {place}"),
+                with(at, format!("{before}{letter}{behind}")),
+            );
         }
         batch.token(format!("no part {at}"), with(at, String::new()));
     }
@@ -41,113 +66,42 @@ pub fn t06(site: &Site) -> Vec<Hostile> {
     if standard != good {
         batch.token("the other alphabet", standard);
     }
-    for text in [format!(".{good}"), format!("{good}."), format!("{good}.."), format!("..{good}"), good.replace('.', ".."), good.replace('.', ""),
-        good.replacen('.', "", 1), good.replace('.', "%2E"), good.replace('.', "-"), format!("{good}.{good}"), format!("{good}{good}"),
-        format!("x{good}"), format!("{good}x"), good.to_uppercase(), good.to_lowercase(), good.chars().rev().collect(), base64url(&good)] {
+    for text in [
+        format!(".{good}"),
+        format!("{good}."),
+        format!("{good}.."),
+        format!("..{good}"),
+        good.replace('.', ".."),
+        good.replace('.', ""),
+        good.replacen('.', "", 1),
+        good.replace('.', "%2E"),
+        good.replace('.', "-"),
+        format!("{good}.{good}"),
+        format!("{good}{good}"),
+        format!("x{good}"),
+        format!("{good}x"),
+        good.to_uppercase(),
+        good.to_lowercase(),
+        good.chars().rev().collect(),
+        base64url(&good),
+    ] {
         batch.token(format!("shape {text:.24}"), text);
     }
-    for text in [format!("{good} x"), format!("\"{good}\""), format!("<{good}>"), format!("{good},"), format!("{good};"), format!("{good}\t{good}"),
-        format!("token={good}"), format!("{good}\\"), format!("{good}?x"), format!("{good}#x"), format!("{good}%00"), format!("{good}%20")] {
+    for text in [
+        format!("{good} x"),
+        format!("\"{good}\""),
+        format!("<{good}>"),
+        format!("{good},"),
+        format!("{good};"),
+        format!("{good}\t{good}"),
+        format!("token={good}"),
+        format!("{good}\\"),
+        format!("{good}?x"),
+        format!("{good}#x"),
+        format!("{good}%00"),
+        format!("{good}%20"),
+    ] {
         batch.token(format!("shape {text:.24}"), text);
-    }
-    batch.0
-}
-
-pub fn t15(site: &Site) -> Vec<Hostile> {
-    let mut batch = Batch::default();
-    let good = site.token().sign();
-    let unsigned = site.token().unsigned().sign();
-    let bomb = "A".repeat(4000);
-    for alg in ["RSA-OAEP-256", "RSA-OAEP", "RSA1_5", "dir", "A128KW", "ECDH-ES", "ECDH-ES+A256KW", "PBES2-HS256+A128KW", "A256GCMKW", "none"] {
-        for enc in ["A256GCM", "A128CBC-HS256", "none"] {
-            let header = json!({"alg": alg, "enc": enc, "cty": "JWT", "typ": "at+jwt", "kid": KID, "p2c": 2_147_483_647}).to_string();
-            let header = base64url(header);
-            for (what, rest) in [
-                ("a good token within", format!("AA.AA.{}.AA", base64url(&good))), ("an unsigned one within", format!("AA.AA.{}.AA", base64url(&unsigned))),
-                ("nothing within", "...".to_owned()), ("a lot within", format!("AA.AA.{bomb}.AA")), ("three parts", format!("{}.AA", base64url(&good))),
-            ] {
-                batch.token(format!("{alg} {enc}, {what}"), format!("{header}.{rest}"));
-            }
-        }
-    }
-    for (name, value) in [("zip", "DEF"), ("zip", "none"), ("enc", "A256GCM"), ("enc", "")] {
-        batch.token(format!("{name} {value}"), site.token().header(name, value).sign());
-    }
-    for dots in 3..12 {
-        batch.token(format!("{dots} dots"), format!("{good}{}", ".AA".repeat(dots - 2)));
-    }
-    // A good token within an unsigned one.
-    for alg in ["none", "ES256", "HS256"] {
-        let header = json!({"alg": alg, "typ": "at+jwt", "cty": "JWT", "kid": KID}).to_string();
-        batch.token(format!("nested in {alg}"), compact(&header, &good, b""));
-        batch.token(format!("nested and quoted in {alg}"), compact(&header, json!(good).to_string(), b""));
-    }
-    batch.token("nested and signed", site.token().header("cty", "JWT").raw_claims(good.clone()).sign());
-    batch.0
-}
-
-pub fn t16(site: &Site) -> Vec<Hostile> {
-    let mut batch = Batch::default();
-    let good = site.token().sign();
-    let split: Vec<&str> = good.split('.').collect();
-    let [header, payload, signature] = [split[0], split[1], split[2]];
-    let flat = json!({"protected": header, "payload": payload, "signature": signature});
-    let forged = base64url(r#"{"sub":"root"}"#);
-    let texts = [
-        flat.to_string(),
-        json!({"payload": payload, "signatures": [{"protected": header, "signature": signature}]}).to_string(),
-        json!({"payload": payload, "signatures": []}).to_string(),
-        json!({"header": {"alg": "none"}, "payload": payload, "signature": ""}).to_string(),
-        format!(r#"{{"  {header}.{forged}.":"","protected":"{header}","payload":"{payload}","signature":"{signature}"}}"#),
-        json!([good]).to_string(), json!(good).to_string(), json!({"access_token": good}).to_string(), format!("access_token={good}"),
-    ];
-    for text in &texts {
-        let coded = base64url(text);
-        let rests = [text.clone(), coded.clone(), format!("{coded}.{payload}.{signature}"), format!("{coded}.."), format!("{header}.{coded}.{signature}"),
-            format!("{header}.{payload}.{coded}")];
-        for credential in rests {
-            batch.token(format!("{credential:.40}"), credential.clone());
-            batch.request(format!("DPoP {credential:.40}"), Crafted::default().with("authorization", format!("DPoP {credential}")), &[401]);
-        }
-    }
-    batch.0
-}
-
-pub fn t17(site: &Site) -> Vec<Hostile> {
-    let mut batch = Batch::default();
-    const TOO_MUCH: &[u16] = &[401, 431];
-    let said = String::from_utf8(parts(&site.token().sign())[1].clone()).unwrap();
-    let inside = &said[1..said.len() - 1];
-    for depth in [17, 18, 33, 64, 128, 1000, 2000] {
-        for (open, close) in [("[", "]"), ("{\"a\":", "}"), ("[{\"a\":[", "]}]")] {
-            let nested = format!("{}1{}", open.repeat(depth), close.repeat(depth));
-            let claims = format!("{{{inside},\"deep\":{nested}}}");
-            batch.request(format!("{depth} of {open}"), Crafted::bearer(site.token().raw_claims(claims).sign()), TOO_MUCH);
-            let header = format!(r#"{{"typ":"at+jwt","alg":"ES256","kid":"{KID}","deep":{nested}}}"#);
-            batch.request(format!("{depth} of {open} in the header"), Crafted::bearer(site.token().raw_header(header).sign()), TOO_MUCH);
-            let unclosed = site.token().raw_claims(open.repeat(depth)).sign();
-            batch.request(format!("{depth} of {open}, never closed"), Crafted::bearer(unclosed), TOO_MUCH);
-        }
-    }
-    for count in [300, 500, 1000] {
-        let many: Vec<String> = (0..count).map(|at| format!("\"m{at}\":1")).collect();
-        let claims = format!("{{{inside},{}}}", many.join(","));
-        batch.request(format!("{count} members"), Crafted::bearer(site.token().raw_claims(claims).sign()), TOO_MUCH);
-        let list = format!("{{{inside},\"l\":[{}1]}}", "1,".repeat(count));
-        batch.request(format!("{count} elements"), Crafted::bearer(site.token().raw_claims(list).sign()), TOO_MUCH);
-    }
-    for size in [100, 1000, 8000, 8192, 9000, 12_000, 14_000] {
-        for byte in [".", "A", "eyJ", "=", "A.", "-", "mcps_", "{"] {
-            let text = byte.repeat(size / byte.len());
-            batch.request(format!("{size} bytes of {byte}"), Crafted::bearer(&text), TOO_MUCH);
-            batch.request(format!("{size} bytes of {byte} in Basic"), Crafted::default().with("authorization", format!("Basic {text}")), TOO_MUCH);
-        }
-    }
-    let long = site.token().claim("pad", "x".repeat(9000)).sign();
-    batch.request("a good token that is too long", Crafted::bearer(long), &[431]);
-    for digits in ["9".repeat(400), "1".repeat(4000), format!("1e{}", "9".repeat(300)), format!("0.{}1", "0".repeat(3000))] {
-        let claims = said.replacen("\"iat\":1800000000", &format!("\"iat\":{digits}"), 1);
-        batch.request(format!("iat {digits:.20}"), Crafted::bearer(site.token().raw_claims(claims).sign()), TOO_MUCH);
     }
     batch.0
 }

@@ -27,6 +27,7 @@ mod rights;
 mod sessions;
 mod signatures;
 pub mod site;
+mod streams;
 mod targets;
 mod texts;
 mod times;

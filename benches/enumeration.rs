@@ -84,7 +84,9 @@ fn report(
     written: &mut serde_json::Map<String, serde_json::Value>,
 ) {
     let mut sorted = nanos.clone();
-    sorted.iter_mut().for_each(|nanos| nanos.sort_unstable());
+    for nanos in &mut sorted {
+        nanos.sort_unstable();
+    }
     let mut all = sorted.concat();
     all.sort_unstable();
     let (limit, beyond) = (percentile(&all, 990), all.last().copied().unwrap_or(0));

@@ -58,7 +58,6 @@ async fn send(
     canaries: &mut Canaries,
 ) {
     let service = McpAuthLayer::new(auth.clone()).layer(service_fn(inner));
-    heard.show(&service);
     let future = service.oneshot(request);
     let mut response = future.await.unwrap();
     if let Some(id) = response.headers_mut().remove("mcp-session-id") {
@@ -224,9 +223,9 @@ pub async fn in_process(heard: &Heard, canaries: &mut Canaries) {
             }
         }
         let records = world.audit.take();
-        records
-            .iter()
-            .for_each(|record| heard.say(record.to_json()));
+        for record in &records {
+            heard.say(record.to_json());
+        }
         heard.show(&records);
         heard.show(&world.auth);
         heard.show(&world.auth.handle());

@@ -98,8 +98,7 @@ pub fn t39(site: &Site) -> Vec<Hostile> {
             for glue in [", ", ",", "; ", " , ", "  "] {
                 let joined =
                     Crafted::default().with("authorization", format!("{one}{glue}{other}"));
-                let harmless =
-                    (other.is_empty() && glue == "  ") || (one.is_empty() && glue == "  ");
+                let harmless = glue == "  " && (one.is_empty() || other.is_empty());
                 if !harmless {
                     batch.request(format!("{one:.16?}{glue}{other:.16?}"), joined, REFUSED);
                 }
@@ -135,7 +134,7 @@ pub fn t39(site: &Site) -> Vec<Hostile> {
         format!(":authorization: {token}\r\n"),
         format!("auth\u{f6}rization: {token}\r\n"),
         format!("authorization: \"{token}\"\r\n"),
-        format!("authorization: {}\x7f\r\n", token),
+        format!("authorization: {token}\x7f\r\n"),
         format!("authorization: {token} {token}\r\n"),
         format!("authorization:{token}\x0b\r\n"),
         format!("authorization: {token}\u{2028}\r\n"),

@@ -1,6 +1,14 @@
 //! Hostile requests, in classes named after the threats they belong to (T1 to T51). Every choice is the
 //! same in every run; only keys, and with them signatures, are new.
 
+#![allow(
+    clippy::too_many_lines,
+    clippy::format_collect,
+    clippy::needless_for_each,
+    clippy::items_after_statements,
+    reason = "these are tables of what is sent"
+)]
+
 mod api;
 mod bodies;
 mod caches;

@@ -10,6 +10,14 @@ impl Random {
         Self(seed)
     }
 
+    /// One of so many.
+    pub(crate) fn below(&mut self, many: usize) -> usize {
+        let share = self.unit() * float(u64::try_from(many).unwrap_or(u64::MAX));
+        (0..many)
+            .take_while(|number| float(u64::try_from(*number).unwrap_or(u64::MAX)) + 1.0 <= share)
+            .count()
+    }
+
     /// Evenly from 0 to 1.
     fn unit(&mut self) -> f64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);

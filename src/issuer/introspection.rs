@@ -273,14 +273,21 @@ fn kept(secret: impl Into<String>) -> Arc<SecretText> {
 }
 
 impl fmt::Debug for Introspection {
-    /// No secret, and nothing of what a recogniser knows.
+    /// No secret, and nothing of what a recogniser knows; of the endpoint neither user nor query.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Introspection")
-            .field("endpoint", &self.endpoint)
+            .field("endpoint", &self.endpoint.as_deref().map(bare))
             .field("client", &self.clients.first().map(|client| &client.id))
             .field("only_for_us", &self.only_for_us)
             .field("signed", &self.signed)
             .field("lifetime", &self.lifetime)
             .finish_non_exhaustive()
     }
+}
+
+/// A URL up to its query, without its user: what an operator wrote there may be a secret.
+fn bare(url: &str) -> &str {
+    let end = url.find(['?', '#']).unwrap_or(url.len());
+    let (url, _) = url.split_at(end);
+    url.rsplit('@').next().unwrap_or_default()
 }

@@ -191,7 +191,8 @@ impl Judge<'_, '_> {
 
     fn token_id(&self) -> Result<Option<Box<str>>, Rejection> {
         match text(self.claims, "jti")? {
-            Some("") => Err(malformed("jti")),
+            // Revocations name it, and a database may not take NUL.
+            Some(id) if id.is_empty() || id.chars().any(char::is_control) => Err(malformed("jti")),
             Some(id) => Ok(Some(id.into())),
             None if self.issuer.profile.requires_token_id && self.answered.is_none() => {
                 Err(missing("jti"))

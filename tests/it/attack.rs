@@ -44,6 +44,18 @@ async fn t08_no_token_is_let_in_without_its_claims() {
     }
 }
 
+/// A revocation names a token by its id; PostgreSQL, for one, keeps no text with a NUL.
+#[tokio::test]
+async fn t05_an_id_that_no_revocation_could_name_is_refused() {
+    let world = World::warm().await;
+    for id in ["", "a\0", "\0", "a\nb", "\u{1b}[2J", "\u{7f}", "\u{85}"] {
+        let answer = world.bearer(&world.token().claim("jti", id).sign()).await;
+        answer.assert_invalid_token("malformed_claim");
+    }
+    let good = world.token().claim("jti", "urn:uuid:Ä 7/+=");
+    world.bearer(&good.sign()).await.assert_let_in();
+}
+
 /// Staff come from an issuer without organizations, customers name their own: one that calls itself
 /// `default` must not be taken for the staff.
 #[tokio::test]

@@ -45,12 +45,14 @@ mod frameworks;
 mod grpc;
 mod handle;
 mod hostile;
+mod hostile_requests;
 mod introspection;
 mod jwt;
 mod keysa;
 mod layering;
 mod logins;
 mod mcp;
+mod mixed_callers;
 #[cfg(feature = "mtls")]
 mod mtls;
 mod operation_bodies;

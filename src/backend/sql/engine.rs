@@ -57,6 +57,10 @@ impl From<BackendError> for Fault {
 impl Fault {
     fn during(self, what: &str) -> BackendError {
         match self {
+            // It quotes what it does not understand, which may be any part of the URL.
+            Self::Sql(sqlx::Error::Configuration(_)) => BackendError::new(format!(
+                "{what}: the URL of the database has a setting that cannot be used"
+            )),
             // As text: the details of a database's error quote whole rows.
             Self::Sql(error) => {
                 BackendError::with_source(format!("{what}: the database failed"), error.to_string())

@@ -144,7 +144,8 @@ fn install_drivers() {
 async fn file(url: &str, create: bool) -> Result<(), BackendError> {
     let what = "opening the file of the database";
     let options = sqlx::sqlite::SqliteConnectOptions::from_str(url)
-        .map_err(|error| BackendError::with_source(what, error.to_string()))?;
+        // The error quotes what it does not understand, which may be any part of the URL.
+        .map_err(|_| BackendError::new("the URL of the database cannot be read"))?;
     let path = options.get_filename().to_owned();
     let opened = tokio::task::spawn_blocking(move || {
         if path.exists() {

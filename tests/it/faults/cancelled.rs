@@ -20,7 +20,7 @@ use tower_mcp_auth::testing::MemoryAudit;
 use tower_mcp_auth::{McpAuthLayer, ToolRules};
 
 use super::quiet;
-use super::site::{Kind, Mood, Setup, Site};
+use super::site::{Kind, Mood, Part, Setup, Site};
 use crate::streams_support::fed;
 use crate::support::{World, post};
 use crate::tokens_support::{TokenWorld, basic, issue};
@@ -106,7 +106,7 @@ async fn g10_r14_dropped_at_every_point_it_changes_nothing_for_others() {
                     &site.parts.policies,
                     &site.parts.directory,
                 ]
-                .map(|part| part.take_calls());
+                .map(Part::take_calls);
                 // What is known of tokens before the log was read once is read again after that.
                 let most = [2, 1, 1];
                 assert!(
@@ -226,7 +226,8 @@ async fn g10_r14_r15_ten_thousand_cancellations_in_any_order() {
             gone += schedule(&site, seed).await;
             seed += 1;
         }
-        assert!(site.issuer.hits().jwks <= 1 + site.clock.elapsed().as_secs() as usize / 60);
+        let minutes = usize::try_from(site.clock.elapsed().as_secs() / 60).unwrap();
+        assert!(site.issuer.hits().jwks <= 1 + minutes);
     }
     println!(
         "{gone} cancellations in {} schedules, seeds from {first}",
@@ -280,7 +281,7 @@ async fn schedule(site: &Site, seed: u64) -> usize {
     gone += requests.drain(..).filter(|(_, begun)| *begun).count();
     assert_eq!(abandoned(&site.audit.kept), gone, "seed {seed}");
     if !fails {
-        let asked = [&parts.policies, &parts.directory, &parts.store].map(|part| part.take_calls());
+        let asked = [&parts.policies, &parts.directory, &parts.store].map(Part::take_calls);
         assert!(
             asked[0] <= 1 && asked[1] <= 4 && asked[2] <= 2,
             "seed {seed}: {asked:?}"

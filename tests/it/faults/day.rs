@@ -83,11 +83,11 @@ const TIMES: [i64; 10] = [
     NOW - HOUR,
     NOW + 24 * HOUR,
     NOW - 24 * HOUR,
-    i32::MAX as i64 - 1,
-    i32::MAX as i64,
-    i32::MAX as i64 + 1,
-    u32::MAX as i64,
-    u32::MAX as i64 + 1,
+    0x7FFF_FFFF - 1,
+    0x7FFF_FFFF,
+    0x7FFF_FFFF + 1,
+    0xFFFF_FFFF,
+    0xFFFF_FFFF + 1,
 ];
 
 /// A clock that is set elsewhere decides by its new time, and needs nobody for it: what the issuer

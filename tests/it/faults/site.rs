@@ -213,7 +213,7 @@ impl ApiTokenStore for Store {
         match self.part.meet().await? {
             Mood::Empty => Ok(None),
             Mood::Corrupt => {
-                let other = self.other.lock().unwrap().clone().unwrap();
+                let other = self.other.lock().unwrap().unwrap();
                 self.inner.find(&other).await
             }
             _ => self.inner.find(id).await,
@@ -324,7 +324,7 @@ impl RevocationLog for Log {
 
     async fn hinted(&self) {
         self.part.at_once();
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 
@@ -528,7 +528,7 @@ impl Site {
         let (service, bad_service) = api_tokens(&tokens, Kind::Service).await;
         let somebody = NewToken::personal("acme", "somebody", "somebody@acme.example");
         let somebody = issue(&tokens, somebody).await;
-        *store.other.lock().unwrap() = Some(somebody.record.id().clone());
+        *store.other.lock().unwrap() = Some(*somebody.record.id());
         let log = Log {
             inner: MemoryRevocationLog::new(),
             part: parts.log.clone(),

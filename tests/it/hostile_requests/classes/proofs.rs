@@ -107,7 +107,7 @@ pub async fn dpop(site: &Site) -> Vec<Hostile> {
         }
     }
     for (name, value) in [("crit", json!(["x"])), ("b64", json!(false))] {
-        if name != "b64" {
+        if name == "crit" {
             add(name.into(), good().header(name, value));
         } else {
             add(

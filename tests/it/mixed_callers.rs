@@ -1,6 +1,8 @@
 //! Goal G13: whoever asks at the same time as whom, every answer is about its own caller, also where
 //! two authorities use the same names.
 
+#![allow(clippy::print_stdout, reason = "figures for docs/assurance.md")]
+
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;

@@ -107,13 +107,13 @@ pub async fn dpop(site: &Site) -> Vec<Hostile> {
         }
     }
     for (name, value) in [("crit", json!(["x"])), ("b64", json!(false))] {
-        if name == "b64" {
+        if name == "crit" {
+            add(name.into(), good().header(name, value));
+        } else {
             add(
                 name.into(),
                 good().header(name, value).header("crit", json!(["b64"])),
             );
-        } else {
-            add(name.into(), good().header(name, value));
         }
     }
     add(

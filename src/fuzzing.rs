@@ -150,10 +150,7 @@ pub fn is_plain_json(text: &[u8]) -> bool {
 /// # Errors
 ///
 /// It holds no usable key.
-pub fn key_set(
-    body: &[u8],
-    algorithms: &[crate::SigningAlgorithm],
-) -> Result<Keys, BackendError> {
+pub fn key_set(body: &[u8], algorithms: &[crate::SigningAlgorithm]) -> Result<Keys, BackendError> {
     let parsed = KeySet::parse(body, algorithms)?;
     let dropped = parsed.dropped.into_iter();
     Ok(Keys {

@@ -318,8 +318,8 @@ impl Judge {
             None => dialect.client_list,
             Some(all) => all.iter().any(ours),
         };
-        let known = !dialect.client_list
-            || self.facts.client.as_deref().is_some_and(|client| CLIENTS.contains(&client));
+        let known =
+            !dialect.client_list || self.facts.client.as_deref().is_some_and(|client| CLIENTS.contains(&client));
         self.fault(!named || !known, "wrong_audience");
     }
 

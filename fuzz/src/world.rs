@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, ED25519, EcdsaKeyPair, Ed25519KeyPair,
-    KeyPair, UnparsedPublicKey,
+    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, ED25519, EcdsaKeyPair, Ed25519KeyPair, KeyPair,
+    UnparsedPublicKey,
 };
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -129,12 +129,7 @@ async fn answer(request: Request<Full<Bytes>>) -> Result<Response<Full<Bytes>>, 
 
 #[must_use]
 pub fn issuers() -> Vec<Issuer> {
-    let profiles = [
-        Profile::rfc9068(),
-        Profile::okta(),
-        Profile::cognito(CLIENTS),
-        Profile::keycloak(),
-    ];
+    let profiles = [Profile::rfc9068(), Profile::okta(), Profile::cognito(CLIENTS), Profile::keycloak()];
     let all = ISSUERS.into_iter().zip(profiles);
     let all = all.map(|(name, profile)| Issuer::new(name).profile(profile));
     let mut all: Vec<_> = all.collect();
@@ -147,17 +142,12 @@ pub fn issuers() -> Vec<Issuer> {
 pub fn authenticator(opaque: bool) -> Authenticator {
     let mut resource = ProtectedResource::new(RESOURCE);
     for (index, issuer) in issuers().into_iter().enumerate() {
-        let introspection = Introspection::new()
-            .endpoint("https://strict.example.com/introspect")
-            .client_secret_basic("us", "secret");
+        let introspection =
+            Introspection::new().endpoint("https://strict.example.com/introspect").client_secret_basic("us", "secret");
         let asked = opaque && index == 0;
         resource = resource.issuer(if asked { issuer.introspection(introspection) } else { issuer });
     }
-    Authenticator::builder(resource)
-        .fetch(tower::service_fn(answer))
-        .clock(Stopped)
-        .build()
-        .unwrap()
+    Authenticator::builder(resource).fetch(tower::service_fn(answer)).clock(Stopped).build().unwrap()
 }
 
 /// Access and event tokens of the issuers, with keys at hand.

@@ -66,7 +66,9 @@ fuzz_target!(|data: &[u8]| {
         let (place, letter) = (input.below(good.len()), input.byte());
         let mut changed = good.clone().into_bytes();
         changed[place] = letter;
-        if changed != good.as_bytes() && let Ok(changed) = std::str::from_utf8(&changed) {
+        if changed != good.as_bytes()
+            && let Ok(changed) = std::str::from_utf8(&changed)
+        {
             assert!(format.parse(changed).is_err(), "{changed}");
         }
         text += &good;
@@ -77,9 +79,10 @@ fuzz_target!(|data: &[u8]| {
     whole.extend(text.split_whitespace());
     for text in whole {
         let ours = format.parse(text);
-        let read = ours.as_ref().ok().map(|token| {
-            (token.kind().letter(), token.id().to_string(), secret_of(token).to_owned())
-        });
+        let read = ours
+            .as_ref()
+            .ok()
+            .map(|token| (token.kind().letter(), token.id().to_string(), secret_of(token).to_owned()));
         assert_eq!(read, naive(brand, text), "{text}");
         let known = [format!("{brand}u_"), format!("{brand}s_")].iter().any(|start| text.starts_with(start));
         assert_eq!(known, !matches!(ours, Err(FormatError::NotOurs)), "{text}");
@@ -90,7 +93,10 @@ fuzz_target!(|data: &[u8]| {
     let windows = (0..text.len()).filter_map(|start| text.get(start..start + length));
     let windows: Vec<_> = windows.filter_map(|window| naive(brand, window)).collect();
     let found = find_all(&format, &text);
-    let found: Vec<_> = found.iter().map(|token| (token.kind().letter(), token.id().to_string(), secret_of(token).to_owned())).collect();
+    let found: Vec<_> = found
+        .iter()
+        .map(|token| (token.kind().letter(), token.id().to_string(), secret_of(token).to_owned()))
+        .collect();
     assert_eq!(found, windows, "{text}");
     assert!(found.len() >= planted.len());
     if let Some(email) = Email::new(&text) {

@@ -1,84 +1,37 @@
 //! Who the client is behind its proxies, against a walk over lists of text.
 #![no_main]
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tower_mcp_auth::policy::{ForwardedProto, TrustedProxies, client_address, forwarded_proto};
 use tower_mcp_auth_fuzz::fuzz_target;
+use tower_mcp_auth_fuzz::hops::{listed, mapped, walk};
 use tower_mcp_auth_fuzz::input::Input;
 
 const PLAIN: &str = "x-forwarded-for";
 const STANDARD: &str = "forwarded";
 const NODES: &[&str] = &[
-    "10.0.0.1", "10.255.0.9:80", "192.0.2.7", "[2001:db8::1]:443", "2001:db8::1", "::ffff:10.0.0.2",
-    "[::ffff:192.0.2.1]", "fe80::1%eth0", "010.0.0.1", "10.1", "unknown", "_hidden", "fd00::5", "[fd00::5]",
-    "192.0.2.7:99999", "192.0.2.7:+1", "1.2.3.4:", "[fe80::1%25eth0]", "",
+    "10.0.0.1",
+    "10.255.0.9:80",
+    "192.0.2.7",
+    "[2001:db8::1]:443",
+    "2001:db8::1",
+    "::ffff:10.0.0.2",
+    "[::ffff:192.0.2.1]",
+    "fe80::1%eth0",
+    "010.0.0.1",
+    "10.1",
+    "unknown",
+    "_hidden",
+    "fd00::5",
+    "[fd00::5]",
+    "192.0.2.7:99999",
+    "192.0.2.7:+1",
+    "1.2.3.4:",
+    "[fe80::1%25eth0]",
+    "",
 ];
-
-fn listed(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => v4.octets()[0] == 10,
-        IpAddr::V6(v6) => v6.segments()[0] == 0xfd00,
-    }
-}
-
-fn mapped(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V6(v6) => match v6.segments() {
-            [0, 0, 0, 0, 0, 0xffff, high, low] => {
-                let [a, b] = high.to_be_bytes();
-                let [c, d] = low.to_be_bytes();
-                Ipv4Addr::new(a, b, c, d).into()
-            }
-            _ => address,
-        },
-        IpAddr::V4(_) => address,
-    }
-}
-
-fn v6(text: &str) -> Option<IpAddr> {
-    let (address, zone) = text.split_once('%').map_or((text, None), |(a, zone)| (a, Some(zone)));
-    let address: Ipv6Addr = address.parse().ok()?;
-    let good = zone.is_none_or(|zone| {
-        let local = address.segments()[0] & 0xffc0 == 0xfe80;
-        local && !zone.is_empty() && zone.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c))
-    });
-    good.then_some(IpAddr::V6(address))
-}
-
-fn node(text: &str, bare: bool) -> Option<IpAddr> {
-    let port = |text: &str| {
-        let digits = text.chars().all(|c| c.is_ascii_digit());
-        digits && (1..=5).contains(&text.len()) && text.parse::<u32>().is_ok_and(|port| port < 65_536)
-    };
-    if let Some(inner) = text.strip_prefix('[') {
-        let (address, after) = inner.split_once(']')?;
-        let good = after.is_empty() || after.strip_prefix(':').is_some_and(port);
-        return v6(address).filter(|_| good);
-    }
-    let parts: Vec<&str> = text.split(':').collect();
-    match parts[..] {
-        [address] => address.parse::<Ipv4Addr>().ok().map(IpAddr::V4),
-        [address, number] if port(number) => address.parse::<Ipv4Addr>().ok().map(IpAddr::V4),
-        _ => None,
-    }
-    .or_else(|| bare.then(|| v6(text)).flatten())
-}
-
-/// From right to left to the first that is not listed; all of the hops as texts.
-fn walk(hops: &[Option<String>], bare: bool) -> Option<IpAddr> {
-    for (index, hop) in hops.iter().rev().enumerate() {
-        let address = mapped(node(hop.as_deref()?, bare)?);
-        if index >= 32 {
-            return None;
-        }
-        if !listed(address) {
-            return Some(address);
-        }
-    }
-    None
-}
 
 struct Element {
     node: Option<String>,
@@ -102,11 +55,13 @@ fuzz_target!(|data: &[u8]| {
                 0 => input.text().chars().filter(|c| ('!'..='~').contains(c) && !",;\"\\=".contains(*c)).collect(),
                 _ => (*input.pick(NODES)).to_owned(),
             };
-            let element = Element { node: Some(text).filter(|_| which == 0 || input.below(8) != 0), quoted: input.yes() };
+            let element =
+                Element { node: Some(text).filter(|_| which == 0 || input.below(8) != 0), quoted: input.yes() };
             line.push(element);
         }
         let quote = |text: &str, quoted: bool| {
-            let token = !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c));
+            let token =
+                !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c));
             if quoted || !token { format!("\"{text}\"") } else { text.to_owned() }
         };
         let written: Vec<_> = line

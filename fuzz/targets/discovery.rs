@@ -12,7 +12,9 @@ fn check(url: &str, local: bool) {
     let authority = rest.split(['/', '?']).next().expect("an authority");
     let bare = authority.rsplit_once(':').filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
     let host = bare.map_or(authority, |(host, _)| host);
-    let loopback = host == "localhost" || host == "[::1]" || host.starts_with("127.") && host.parse::<std::net::Ipv4Addr>().is_ok();
+    let loopback = host == "localhost"
+        || host == "[::1]"
+        || host.starts_with("127.") && host.parse::<std::net::Ipv4Addr>().is_ok();
     assert!(scheme == "https" || (scheme == "http" && loopback), "{url}");
     assert!(!host.is_empty() && !authority.contains('@') && !url.contains('#'), "{url}");
     assert!(local || !loopback, "{url} leads home");
@@ -37,14 +39,24 @@ fuzz_target!(|data: &[u8]| {
             whole["issuer"] == name && good
         });
         let twice = |word: &str| body.windows(word.len()).filter(|part| *part == word.as_bytes()).count() > 1;
-        assert!(!plain || twice("issuer") || twice("jwks_uri") || twice("\\u") || body.contains(&b'\\') || twice("_endpoint") || twice("scopes_supported"));
+        assert!(
+            !plain
+                || twice("issuer")
+                || twice("jwks_uri")
+                || twice("\\u")
+                || body.contains(&b'\\')
+                || twice("_endpoint")
+                || twice("scopes_supported")
+        );
         return;
     };
-    let whole = whole.expect("what is used is a JSON object");
-    assert_eq!(whole["issuer"], name);
     assert!(keys.is_some() || asked, "no keys");
-    assert_eq!(keys.is_some(), whole["jwks_uri"].is_string());
-    assert!(introspection.is_none() || whole["introspection_endpoint"].is_string());
+    // A member that nobody reads may hold what `Value` cannot: a number beyond f64, half a surrogate.
+    if let Some(whole) = whole {
+        assert_eq!(whole["issuer"], name);
+        assert_eq!(keys.is_some(), whole["jwks_uri"].is_string());
+        assert!(introspection.is_none() || whole["introspection_endpoint"].is_string());
+    }
     for url in [keys, introspection].into_iter().flatten() {
         check(&url, local);
     }

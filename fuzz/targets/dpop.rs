@@ -106,7 +106,9 @@ fuzz_target!(|data: &[u8]| {
     let text = |text: &str| serde_json::to_string(text).expect("JSON");
     let payload = format!(
         "{{\"htm\":\"{htm}\",\"htu\":{},\"iat\":{},\"ath\":\"{ath}\",\"jti\":{}{extra}}}",
-        text(&htu), NOW - age, text(&id)
+        text(&htu),
+        NOW - age,
+        text(&id)
     );
     let mut proof = KEYS.sign(header.as_bytes(), payload.as_bytes(), ecdsa != (flaw == 3));
     let ours = judge(&proof, about);

@@ -88,7 +88,9 @@ fn naive(payload: &[u8], typ: &str) -> Result<Vec<(char, String)>, ()> {
     for (uri, event) in events {
         let event = event.as_object().ok_or(())?;
         let revokes = match (uri.strip_prefix(RISC), uri.strip_prefix(CAEP)) {
-            (Some(kind), _) => ["account-disabled", "account-purged", "credential-compromise", "sessions-revoked"].contains(&kind),
+            (Some(kind), _) => {
+                ["account-disabled", "account-purged", "credential-compromise", "sessions-revoked"].contains(&kind)
+            }
             (_, Some("session-revoked")) => true,
             (_, Some("credential-change")) => match text(event, "change_type").ok_or(())? {
                 "revoke" | "update" | "delete" => true,

@@ -41,7 +41,8 @@ fn naive(body: &[u8]) -> Option<(String, Vec<String>)> {
         one => ours(one),
     };
     let kind = text("token_type").unwrap_or("bearer").to_ascii_lowercase();
-    let kind = said.get("token_type").is_none_or(Value::is_string) && ["bearer", "access_token", "dpop"].contains(&kind.as_str());
+    let kind = said.get("token_type").is_none_or(Value::is_string)
+        && ["bearer", "access_token", "dpop"].contains(&kind.as_str());
     let used = absent(&["token_use"]) || matches!(text("token_use"), Some("access" | "access_token"));
     let time = |name: &str| match said.get(name) {
         None => Some(None),
@@ -90,4 +91,5 @@ fuzz_target!(|data: &[u8]| {
     assert_eq!(principal.issuer(), ISSUERS[0]);
 });
 
-const PLAIN: &str = r#"{"active":true,"sub":"a","client_id":"c","org_id":"acme","aud":"https://mcp.example.com/mcp","scope":"read"}"#;
+const PLAIN: &str =
+    r#"{"active":true,"sub":"a","client_id":"c","org_id":"acme","aud":"https://mcp.example.com/mcp","scope":"read"}"#;

@@ -29,9 +29,9 @@ fn must_go(entry: &Value) -> bool {
         Some(None) => true,
     };
     let bad_use = text("use").is_some_and(|usage| usage != Some("sig"));
-    let bad_ops = members.get("key_ops").is_some_and(|ops| {
-        !ops.as_array().is_some_and(|ops| ops.iter().any(|one| one == "verify"))
-    });
+    let bad_ops = members
+        .get("key_ops")
+        .is_some_and(|ops| !ops.as_array().is_some_and(|ops| ops.iter().any(|one| one == "verify")));
     let kind = (text("kty").flatten(), text("crv").flatten());
     let (algorithms, numbers): (&[&str], bool) = match kind {
         (Some("RSA"), _) => (

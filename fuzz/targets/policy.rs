@@ -45,7 +45,10 @@ fn naive(rules: &Value, subject: &PolicySubject<'_>) -> Option<Option<&'static s
         return Some(Some(if personal { "allow_personal_tokens" } else { "allow_service_account_keys" }));
     }
     let issuers = list("allowed_issuers");
-    if oauth && !issuers.is_empty() && !issuers.iter().any(|one| one.as_str() == subject.issuer && subject.issuer.is_some()) {
+    if oauth
+        && !issuers.is_empty()
+        && !issuers.iter().any(|one| one.as_str() == subject.issuer && subject.issuer.is_some())
+    {
         return Some(Some("allowed_issuers"));
     }
     let networks = list("networks");
@@ -55,7 +58,10 @@ fn naive(rules: &Value, subject: &PolicySubject<'_>) -> Option<Option<&'static s
     }
     let clients = &rules["clients"];
     let ids = clients["ids"].as_array().cloned().unwrap_or_default();
-    if oauth && clients["enforced"] == true && !ids.iter().any(|id| id.as_str() == subject.client && subject.client.is_some()) {
+    if oauth
+        && clients["enforced"] == true
+        && !ids.iter().any(|id| id.as_str() == subject.client && subject.client.is_some())
+    {
         // Patterns have a model of their own in the crate's tests.
         let patterns = clients["patterns"].as_array().is_some_and(|patterns| !patterns.is_empty());
         return if patterns && subject.client.is_some() { None } else { Some(Some("clients")) };

@@ -64,12 +64,16 @@ fuzz_target!(|data: &[u8]| {
         let read = format.parse(&good).expect("a token");
         assert_eq!((read.kind(), read.id(), secret_of(&read)), (kind, &id, &*secret));
         let (place, letter) = (input.below(good.len()), input.byte());
-        let mut changed = good.clone().into_bytes();
-        changed[place] = letter;
-        if changed != good.as_bytes()
-            && let Ok(changed) = std::str::from_utf8(&changed)
-        {
-            assert!(format.parse(changed).is_err(), "{changed}");
+        // Any letter of it, and each digit of its checksum.
+        let digits = (good.len() - 6..good.len()).map(|place| (place, *input.pick(DIGITS)));
+        for (place, letter) in digits.chain([(place, letter)]).collect::<Vec<_>>() {
+            let mut changed = good.clone().into_bytes();
+            changed[place] = letter;
+            if changed != good.as_bytes()
+                && let Ok(changed) = std::str::from_utf8(&changed)
+            {
+                assert!(format.parse(changed).is_err(), "{changed}");
+            }
         }
         text += &good;
         planted.push(good);

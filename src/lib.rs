@@ -245,6 +245,9 @@ pub mod middleware;
 pub mod backend;
 #[cfg(feature = "cors")]
 mod cors;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(feature = "testing")]
 pub mod testing;
 

@@ -256,7 +256,8 @@ impl TokenFormat {
     /// a token glued to its surroundings leaked as well.
     pub(crate) fn find_all<'a>(&self, text: &'a str) -> impl Iterator<Item = PresentedToken<'a>> {
         let length = self.brand.len() + 2 + TAIL_CHARS;
-        text.match_indices(&*self.brand)
+        // Wherever a letter begins: of a brand like `aa`, a match could hide the one that counts.
+        text.char_indices()
             .filter_map(move |(start, _)| text.get(start..start.saturating_add(length)))
             .filter_map(|candidate| self.parse(candidate).ok())
     }

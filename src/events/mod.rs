@@ -276,6 +276,17 @@ impl Inner {
     }
 }
 
+/// What a token revokes, for the targets in `fuzz/`.
+#[cfg(fuzzing)]
+pub(crate) fn targets(
+    token: &Verified,
+    speaks_for: &[String],
+    now: crate::clock::UnixTime,
+) -> Result<Vec<crate::revocation::RevocationTarget>, Rejection> {
+    let orders = event::orders(token, speaks_for, now)?;
+    Ok(orders.into_iter().map(|order| order.target).collect())
+}
+
 /// Exactly one `Content-Type`, and nothing done to the body.
 fn is_event_token(headers: &HeaderMap) -> bool {
     let Ok(Some(media_type)) = only_line(headers, &CONTENT_TYPE) else {

@@ -279,6 +279,17 @@ impl Discovery {
     }
 }
 
+/// The two addresses in a metadata document, for the targets in `fuzz/`.
+#[cfg(fuzzing)]
+pub(crate) fn read_metadata(
+    issuer: &Issuer,
+    body: &[u8],
+) -> Result<(Option<String>, Option<String>), BackendError> {
+    let read = Discovery::new(issuer, ScopeSet::empty()).read(body)?;
+    let text = |url: Option<Url>| url.map(String::from);
+    Ok((text(read.jwks_uri), text(read.introspection)))
+}
+
 fn is_on_loopback(url: &Url) -> bool {
     url.host_str().is_some_and(is_loopback_host)
 }

@@ -13,3 +13,6 @@ pub(crate) mod set;
 pub(crate) mod times;
 mod unverified;
 pub(crate) mod verdicts;
+
+#[cfg(fuzzing)]
+pub(crate) use discovery::read_metadata;

@@ -46,6 +46,7 @@ const RANKS: &[(&str, u8)] = &[
     ("middleware", 7),
     ("backend", 8),
     ("cors", 8),
+    ("fuzzing", 8),
     ("testing", 8),
     ("lib", 9),
     ("bin", 9),

@@ -181,6 +181,18 @@ fn t26_tokens_are_found_wherever_they_stand() {
 }
 
 #[test]
+fn t26_a_brand_that_overlaps_itself_hides_no_token() {
+    for brand in ["aa", "aba"] {
+        let format = TokenFormat::new(brand).unwrap();
+        let token = issued(&format, KINDS[0]);
+        for before in ["a", "aa", "ab", "xa"] {
+            let text = format!("{before}{}", token.expose());
+            assert_eq!(format.find_all(&text).count(), 1, "{text}");
+        }
+    }
+}
+
+#[test]
 fn random_characters_are_unbiased_by_rejection() {
     // A source that counts through all byte values: each character must come equally often.
     let mut next = 0_u8;

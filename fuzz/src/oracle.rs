@@ -233,7 +233,8 @@ impl Judge {
         self.actors(claims, 4);
         self.bound(claims);
         self.facts.id = self.text(claims, "jti");
-        self.fault(self.facts.id.as_deref() == Some(""), "malformed_claim");
+        let unfit = |id: &str| id.is_empty() || id.chars().any(char::is_control);
+        self.fault(self.facts.id.as_deref().is_some_and(unfit), "malformed_claim");
         self.fault(!claims.contains_key("jti"), "missing_claim");
         self.facts.class = self.text(claims, "acr");
         self.facts.methods = match claims.get("amr") {

@@ -10,7 +10,7 @@ use redis::aio::{PubSubSink, PubSubStream};
 use redis::{Client, ErrorKind, RedisResult};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
 use super::address;
 use super::connection::{Connection, OPENING};
@@ -204,16 +204,11 @@ impl Listener {
     /// Counts hints until the connection ends, and says why it did.
     async fn hear(&self, mut sink: PubSubSink, mut stream: PubSubStream) -> String {
         self.count();
-        let mut silence = interval(KEEPALIVE);
-        silence.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        silence.reset();
         loop {
-            tokio::select! {
-                message = stream.next() => match message {
-                    Some(_) => self.count(),
-                    None => return "the connection ended".into(),
-                },
-                _ = silence.tick() => {
+            match timeout(KEEPALIVE, stream.next()).await {
+                Ok(Some(_)) => self.count(),
+                Ok(None) => return "the connection ended".into(),
+                Err(_) => {
                     let asked = timeout(KEEPALIVE_ANSWER, sink.ping::<redis::Value>()).await;
                     match asked {
                         Ok(Ok(_)) => {}

@@ -79,13 +79,27 @@ impl Connection {
         self.query_counted(cmd).await.map(|(answer, _)| answer)
     }
 
+    /// The same, but the command runs at most once: a connection that turns out to be closed is an error.
+    pub(super) async fn query_once<T: FromRedisValue>(&self, cmd: &Cmd) -> Result<T, BackendError> {
+        let answer = self.query_trying(cmd, false).await;
+        answer.map(|(answer, _)| answer)
+    }
+
     /// The same, and whether it was sent twice and so may have run twice.
     pub(super) async fn query_counted<T: FromRedisValue>(
         &self,
         cmd: &Cmd,
     ) -> Result<(T, bool), BackendError> {
+        self.query_trying(cmd, true).await
+    }
+
+    async fn query_trying<T: FromRedisValue>(
+        &self,
+        cmd: &Cmd,
+        may_repeat: bool,
+    ) -> Result<(T, bool), BackendError> {
         let mut used = None;
-        let in_time = timeout(DEADLINE, self.run(cmd, &mut used)).await;
+        let in_time = timeout(DEADLINE, self.run(cmd, may_repeat, &mut used)).await;
         let answer = in_time.unwrap_or_else(|_| {
             // Too late on a connection that was open: nobody may be at its other end any more.
             if let Some(number) = used {
@@ -105,6 +119,7 @@ impl Connection {
     async fn run<T: FromRedisValue>(
         &self,
         cmd: &Cmd,
+        may_repeat: bool,
         used: &mut Option<u64>,
     ) -> Result<(T, bool), BackendError> {
         let mut again = false;
@@ -126,7 +141,7 @@ impl Connection {
             if closed || of_a_replica(&error) {
                 self.0.lost(attempt.number);
             }
-            if again || !closed || !attempt.old {
+            if again || !may_repeat || !closed || !attempt.old {
                 return Err(self.0.error(error));
             }
             again = true;

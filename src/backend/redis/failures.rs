@@ -93,7 +93,7 @@ impl SharedFailures for RedisFailures {
     ) -> Result<Vec<Failures>, BackendError> {
         let command = self.command(minute, &failures);
         // Once at most: told twice, failures would look like somebody else's.
-        let sums: Vec<Vec<u8>> = self.connection.query(&command).await?;
+        let sums: Vec<Vec<u8>> = self.connection.query_once(&command).await?;
         let (pairs, _) = sums.as_chunks::<2>();
         Ok(pairs.iter().filter_map(read).collect())
     }

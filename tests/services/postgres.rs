@@ -1,6 +1,5 @@
 //! `SqlStore` on PostgreSQL.
 
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -15,6 +14,8 @@ use tower_mcp_auth::ident::OrganizationId;
 use tower_mcp_auth::policy::{OrganizationPolicy, PolicyStore, PutError};
 use tower_mcp_auth::revocation::{KEPT, RevocationEntry, RevocationLog, RevocationTarget};
 
+use crate::support::{Database, postgres_url};
+
 const NOW: i64 = 1_800_000_000;
 
 /// A database of one test, dropped by [`Own::drop_it`] or with the server.
@@ -23,33 +24,11 @@ struct Own {
     url: String,
 }
 
-fn server() -> String {
-    std::env::var("MCP_AUTH_TEST_POSTGRES")
-        .expect("MCP_AUTH_TEST_POSTGRES is not set: run these tests with scripts/services")
-}
-
-fn unique(purpose: &str) -> String {
-    static NUMBER: AtomicU32 = AtomicU32::new(0);
-    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    format!("sql_{purpose}_{}_{number}", std::process::id())
-}
-
 impl Own {
     async fn new() -> Self {
-        let name = unique("test");
-        let url = url::Url::parse(&server()).unwrap();
-        // A template nobody connects to, so that tests can create theirs at the same time.
-        execute(
-            url.as_str(),
-            &format!("CREATE DATABASE {name} TEMPLATE template0"),
-        )
-        .await;
-        let mut own = url.clone();
-        own.set_path(&name);
-        Self {
-            name,
-            url: own.to_string(),
-        }
+        let Database { url } = Database::create().await;
+        let name = url::Url::parse(&url).unwrap().path()[1..].to_owned();
+        Self { name, url }
     }
 
     async fn create(&self) -> SqlStore {
@@ -67,7 +46,7 @@ impl Own {
 
     async fn drop_it(self) {
         execute(
-            &server(),
+            &postgres_url(),
             &format!("DROP DATABASE {} WITH (FORCE)", self.name),
         )
         .await;

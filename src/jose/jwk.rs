@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::key_set::is_key_id;
 use super::roca::is_weak;
+use super::small_order::has_small_order;
 use super::verify::{MAX_RSA_BITS, PublicKey};
 use crate::algorithm::SigningAlgorithm;
 
@@ -178,6 +179,12 @@ fn ed25519(entry: &Map<String, Value>, allowed: &[SigningAlgorithm]) -> Verdict<
     let x = bytes(entry, "x")?;
     if x.len() != 32 {
         return Err("the Ed25519 key has the wrong length".into());
+    }
+    if has_small_order(&x) {
+        return Err(Defect {
+            reason: "anybody can sign for the Ed25519 key (small order)",
+            alert: true,
+        });
     }
     each(algorithms, |_| PublicKey::ed25519(&x))
 }

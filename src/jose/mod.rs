@@ -12,6 +12,7 @@ mod key_set;
 mod known_answers;
 mod roca;
 mod sign;
+mod small_order;
 #[cfg(test)]
 mod vectors;
 mod verify;

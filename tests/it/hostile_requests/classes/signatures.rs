@@ -242,5 +242,13 @@ pub fn t20(site: &Site) -> Vec<Hostile> {
             }
         }
     }
+    // Made without a private key, right for a point of order four and every fourth message.
+    let mut nobody = [0; 64];
+    nobody[0] = 1;
+    for round in 0..32 {
+        let header = json!({"typ": "at+jwt", "alg": "EdDSA", "kid": "small", "round": round});
+        let token = compact(header.to_string(), &claims, &nobody);
+        batch.token(format!("signed by nobody for \"small\", {round}"), token);
+    }
     batch.0
 }

@@ -180,7 +180,7 @@ impl Settings {
     fn pace(&self) -> Pace {
         match self.rate {
             0 => Pace::AtOnce,
-            rate => Pace::Every(Duration::from_secs(1) * (GOOD + BAD) / rate),
+            rate => Pace::About(Duration::from_secs(1) * (GOOD + BAD) / rate),
         }
     }
 }
@@ -200,7 +200,7 @@ fn ask(
         let friends: Vec<_> = (0..GOOD)
             .map(|nth| {
                 let (good, mut next) = (Rc::clone(good), usize::try_from(nth).unwrap() * 50);
-                let mut caller = Caller::new(address, pace, true);
+                let mut caller = Caller::new(address, pace, nth, true);
                 tokio::task::spawn_local(async move {
                     let credential = move || {
                         next += 1;
@@ -214,8 +214,8 @@ fn ask(
             .collect();
         let strangers: Vec<_> = (0..bad.map_or(0, |_| BAD))
             .zip(std::iter::repeat_with(|| Rc::clone(bad.unwrap())))
-            .map(|(_, bad)| {
-                let mut caller = Caller::new(address, pace, false);
+            .map(|(nth, bad)| {
+                let mut caller = Caller::new(address, pace, GOOD + nth, false);
                 tokio::task::spawn_local(async move {
                     caller.ask_until(until, move || bad.next()).await;
                     caller.answers

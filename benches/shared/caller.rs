@@ -9,11 +9,29 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
+use super::figures::float;
+
 #[derive(Clone, Copy)]
 pub(crate) enum Pace {
     /// The next as soon as the last is answered.
     AtOnce,
-    Every(Duration),
+    /// So far apart on average and at random, as callers are that know nothing of each other: at even
+    /// distances those that start together would ask together, and wait for one another.
+    About(Duration),
+}
+
+/// Distances of arrivals that are independent of each other: the same for the same seed.
+struct Gaps(u64);
+
+impl Gaps {
+    fn next(&mut self, mean: Duration) -> Duration {
+        // Marsaglia's xorshift.
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        let uniform = (float(self.0 >> 11) + 1.0) / float(1 << 53);
+        mean.mul_f64(-uniform.ln())
+    }
 }
 
 /// What came back.
@@ -46,18 +64,20 @@ impl Answers {
 pub(crate) struct Caller {
     address: SocketAddr,
     pace: Pace,
+    gaps: Gaps,
     keeps: bool,
     stream: Option<TcpStream>,
     pub(crate) answers: Answers,
 }
 
 impl Caller {
-    /// Keeps the time of every request if asked to.
-    pub(crate) fn new(address: SocketAddr, pace: Pace, keeps: bool) -> Self {
+    /// The `nth` caller. Keeps the time of every request if asked to.
+    pub(crate) fn new(address: SocketAddr, pace: Pace, nth: u32, keeps: bool) -> Self {
         let answers = Answers::default();
         Self {
             address,
             pace,
+            gaps: Gaps(0x9e37_79b9_7f4a_7c15 ^ (u64::from(nth) << 32)),
             keeps,
             stream: None,
             answers,
@@ -73,8 +93,8 @@ impl Caller {
         let mut due = Instant::now();
         while Instant::now() < until {
             let mut start = Instant::now();
-            if let Pace::Every(interval) = self.pace {
-                due += interval;
+            if let Pace::About(mean) = self.pace {
+                due += self.gaps.next(mean);
                 if due > start {
                     tokio::time::sleep_until(due.into()).await;
                     start = Instant::now();

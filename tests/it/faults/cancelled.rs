@@ -293,8 +293,9 @@ async fn schedule(site: &Site, seed: u64) -> usize {
     }
     site.heal();
     if fails {
-        // The longest deadline, and the longest pause after a failure that is not the fifth.
-        sleep(Duration::from_secs(4)).await;
+        // The longest deadline, which is that of a fetch of keys (5 s), and the longest pause after a failure
+        // that is not the fifth.
+        sleep(Duration::from_secs(8)).await;
     }
     for kind in Kind::ALL {
         let start = Instant::now();

@@ -222,8 +222,8 @@ async fn g10_r14_r15_ten_thousand_cancellations_in_any_order() {
             ..Setup::PLAIN
         })
         .await;
-        for _ in 0..250 {
-            gone += schedule(&site, seed).await;
+        for nth in 0..250 {
+            gone += schedule(&site, seed, nth == 0).await;
             seed += 1;
         }
         let minutes = usize::try_from(site.clock.elapsed().as_secs() / 60).unwrap();
@@ -235,8 +235,8 @@ async fn g10_r14_r15_ten_thousand_cancellations_in_any_order() {
     );
 }
 
-/// One schedule; how many requests went away in it.
-async fn schedule(site: &Site, seed: u64) -> usize {
+/// One schedule, perhaps the first of its site; how many requests went away in it.
+async fn schedule(site: &Site, seed: u64, is_first: bool) -> usize {
     let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
     let parts = &site.parts;
     if random.below(2) == 0 {
@@ -282,8 +282,10 @@ async fn schedule(site: &Site, seed: u64) -> usize {
     assert_eq!(abandoned(&site.audit.kept), gone, "seed {seed}");
     if !fails {
         let asked = [&parts.policies, &parts.directory, &parts.store].map(Part::take_calls);
+        // Two API tokens; what is known of them before the log was read once is read again after that.
+        let records = if is_first { 4 } else { 2 };
         assert!(
-            asked[0] <= 1 && asked[1] <= 4 && asked[2] <= 2,
+            asked[0] <= 1 && asked[1] <= 4 && asked[2] <= records,
             "seed {seed}: {asked:?}"
         );
         assert!(

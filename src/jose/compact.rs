@@ -225,6 +225,16 @@ mod tests {
     }
 
     #[test]
+    fn jwt_01_the_payload_is_what_stands_between_the_dots() {
+        for payload in ["{}", r#"{"sub":"a"}"#, ""] {
+            let [header, body] = [r#"{"alg":"ES256"}"#, payload].map(|p| URL_SAFE_NO_PAD.encode(p));
+            let token = format!("{header}.{body}.AA");
+            let compact = Compact::parse(&token).unwrap();
+            assert_eq!(compact.into_payload(), payload.as_bytes());
+        }
+    }
+
+    #[test]
     fn t01_every_spelling_of_none_and_of_other_names_is_no_algorithm() {
         for alg in [
             "none", "None", "NONE", "nOnE", "", " none", "none ", "HS256", "HS384", "HS512",

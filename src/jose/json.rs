@@ -381,6 +381,14 @@ mod tests {
     }
 
     #[test]
+    fn jwt_17_every_escape_is_read() {
+        let text = r#"{"\u0061":"\"\\\/\b\f\n\r\t \u0041 \u00e9 \u20AC \ud83d\ude00"}"#;
+        let object = parse_object(text.as_bytes(), 16).unwrap();
+        let expected = "\"\\/\u{8}\u{c}\n\r\t A é € 😀";
+        assert_eq!(object.get("a").and_then(Json::as_str), Some(expected));
+    }
+
+    #[test]
     fn t17_depth_and_size_are_bounded() {
         let nested = |depth: usize| format!("{}1{}", r#"{"a":"#.repeat(depth), "}".repeat(depth));
         assert!(accepts(&nested(16)));

@@ -6,6 +6,7 @@ mod examine;
 mod introspections;
 mod messages;
 mod ports;
+mod renew;
 
 use std::fmt;
 

@@ -8,6 +8,19 @@ use crate::method::AuthMethod;
 use crate::oauth::jwt::accept;
 use crate::rejection::{Reason, Rejection};
 
+impl Proven {
+    /// A party that was let in.
+    pub(super) fn of(context: &AuthContext) -> Self {
+        Self {
+            principal: context.principal().clone(),
+            organization: context.organization().clone(),
+            method: context.method(),
+            token: context.token().cloned(),
+            remembered: None,
+        }
+    }
+}
+
 impl Inner {
     /// Judges a party by the claims and scopes of its credential, as a request with it would be. What
     /// else there is, such as its policy, is judged for every stream after every change. Of an `opaque`

@@ -65,19 +65,6 @@ pub(super) struct Proven {
     pub(super) remembered: Option<Arc<Remembered>>,
 }
 
-impl Proven {
-    /// A party that was let in.
-    pub(super) fn of(context: &AuthContext) -> Self {
-        Self {
-            principal: context.principal().clone(),
-            organization: context.organization().clone(),
-            method: context.method(),
-            token: context.token().cloned(),
-            remembered: None,
-        }
-    }
-}
-
 impl Inner {
     pub(super) fn api_key_header(&self) -> Option<&HeaderName> {
         self.tokens()?.header.as_ref()

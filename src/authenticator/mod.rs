@@ -21,6 +21,7 @@ mod opaque;
 mod operations;
 mod options;
 mod puts;
+mod reload;
 mod remembered;
 mod revocation;
 mod revoked;

@@ -12,7 +12,6 @@ use super::refusal::refuse;
 use crate::audit::AuditOperation;
 use crate::authenticator::{Arrival, Authenticator, Begin, Current, Head, Opening};
 use crate::context::AuthContext;
-use crate::middleware::origin;
 use crate::rejection::{Reason, Rejection};
 use crate::response::{RequestFacts, RequestMarks};
 use crate::rpc::{BodyForm, body_form};
@@ -42,9 +41,9 @@ pub(super) struct Stages {
 pub(super) struct Visit {
     pub(super) auth: Current,
     pub(super) stages: Stages,
-    arrival: Arrival,
+    pub(super) arrival: Arrival,
     /// Changes of anybody's standing up to then are in the decision.
-    changes: u64,
+    pub(super) changes: u64,
 }
 
 /// What to do next with a request.
@@ -81,34 +80,6 @@ impl Visit {
             return self.auth.begin(head, self.arrival);
         }
         Begin::Decided(Self::admitted_outside(head))
-    }
-
-    /// Judges the credential once more, if the client took its time with the body: nobody keeps a
-    /// right that has ended by holding back the last byte. After a reload all that the head decides is
-    /// judged by the new settings, and the body will be. An outer layer's party is not known any better
-    /// than it was.
-    pub(super) fn begin_again(&mut self, request: &Parts, caller: &Caller) -> Option<Begin> {
-        let is_current = match caller {
-            Caller::Party(context) => self.auth.is_current(context, self.changes),
-            Caller::Nobody(_) => self.auth.changes() == self.changes,
-        };
-        if !self.stages.credential || is_current {
-            return None;
-        }
-        let head = head_of(request);
-        if let Some(newer) = self.auth.newer() {
-            self.arrival = newer.arrival_again(head, self.arrival);
-            self.auth = newer;
-            let listed = || origin::judge(self.auth.resource(), &request.uri, &request.headers);
-            if self.stages.edge
-                && let Err(rejection) = listed()
-            {
-                return Some(Begin::Decided(Err(rejection)));
-            }
-        } else if let Caller::Nobody(_) = caller {
-            return None;
-        }
-        Some(self.auth.begin_again(head, self.arrival))
     }
 
     /// The client went away before it had said what it asks for.

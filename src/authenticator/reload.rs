@@ -4,7 +4,8 @@
 //!
 //! Everything that settings decide about a request hangs on one [`Inner`], which never changes. A
 //! request loads it once, from its slot, and is judged by it to its end; there is no second place from
-//! which it could get a newer part. A reload makes all new `Inner`s first, which may fail and then was
+//! which it could get a newer part. (One whose body took its time is judged anew, as a whole, by the
+//! newest: `middleware/auth/again.rs`.) A reload makes all new `Inner`s first, which may fail and then was
 //! nothing, and stores each with one atomic swap.
 //!
 //! # Nobody misses a reload

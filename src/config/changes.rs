@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::Config;
 use super::kinds::Either;
 use super::parts::Settings;
-use super::read::{Path, Setting};
-use super::shape::{Shape, Table};
+use super::read::{Path, Setting, kind};
+use super::shape::{Member, Shape, Table};
 use crate::authenticator::{Authenticator, AuthenticatorBuilder};
 use crate::error::{ConfigError, Problems};
 use crate::ident::OrganizationId;
@@ -33,7 +33,9 @@ impl Config {
     pub fn reload(&mut self, auth: &Authenticator, new: Self) -> Result<u64, ConfigError> {
         let mut problems = Problems::default();
         let (old, next) = (&self.document.0, &new.document.0);
-        fixed(&Settings::shape(), old, next, &Path::default(), &mut problems);
+        if let Shape::Table(table) = Settings::shape() {
+            fixed(&table, old, next, &Path::default(), &mut problems);
+        }
         if let Err(error) = new.check() {
             for problem in error.problems() {
                 problems.add(&problem.field, &problem.value, &problem.remedy);
@@ -71,40 +73,53 @@ impl Config {
 }
 
 /// Reports every setting that takes a restart and is another one.
-fn fixed(shape: &Shape, old: &Value, new: &Value, at: &Path, problems: &mut Problems) {
-    match shape {
-        Shape::Table(table) => fixed_table(table, old, new, at, problems),
-        // A list of policies is not a place of them.
-        Shape::Either(shapes) => {
-            let kind = |value: &Value| shapes.iter().position(|shape| shape.takes(value));
-            if let Some(shape) = kind(new).and_then(|kind| shapes.get(kind))
-                && kind(old) == kind(new)
-            {
-                fixed(shape, old, new, at, problems);
+fn fixed(table: &Table, old: &Value, new: &Value, at: &Path, problems: &mut Problems) {
+    for member in &table.members {
+        let at = at.member(member.name);
+        let find = |value: &Value| value.get(member.name).cloned().unwrap_or(Value::Null);
+        let (old, new) = (find(old), find(new));
+        if old == new {
+            continue;
+        }
+        match within(member, &old, &new) {
+            Within::Table(table) => fixed(table, &old, &new, &at, problems),
+            Within::Same => {}
+            Within::Another if !member.needs_restart => {}
+            Within::Another => {
+                let shown = match (&member.shape, &new) {
+                    (_, Value::Null) => "left out".into(),
+                    (Shape::Text | Shape::Span { .. }, Value::String(text)) => text.clone(),
+                    (Shape::Secret, _) => "…".into(),
+                    (_, value) => kind(value),
+                };
+                problems.add(at.as_str(), shown, "cannot be changed while the server runs; restart it");
             }
         }
-        _ => {}
     }
 }
 
-fn fixed_table(table: &Table, old: &Value, new: &Value, at: &Path, problems: &mut Problems) {
-    let nothing = Value::Null;
-    for member in &table.members {
-        let at = at.member(member.name);
-        let find = |value: &'_ Value| value.get(member.name).cloned().unwrap_or(Value::Null);
-        let (old, new) = (find(old), find(new));
-        let is_table = matches!(member.shape, Shape::Table(_));
-        let is_there = !old.is_null() || !new.is_null();
-        if is_table && is_there && (old.is_null() == new.is_null() || !member.needs_restart) {
-            fixed(&member.shape, &old, &new, &at, problems);
-        } else if member.needs_restart && old != new {
-            let shown = match (&member.shape, &new) {
-                (_, value) if *value == nothing => "left out".into(),
-                (Shape::Secret, _) => "…".into(),
-                (_, Value::String(text)) => text.clone(),
-                (_, value) => super::read::kind(value),
-            };
-            problems.add(at.as_str(), shown, "cannot be changed while the server runs; restart it");
+/// What two values of a setting, which are not equal, are to each other.
+enum Within<'s> {
+    /// Tables: it depends on what is in them.
+    Table(&'s Table),
+    /// The same thing with other contents.
+    Same,
+    Another,
+}
+
+fn within<'s>(member: &'s Member, old: &Value, new: &Value) -> Within<'s> {
+    let came_or_went = old.is_null() || new.is_null();
+    match &member.shape {
+        Shape::Table(_) if came_or_went && member.needs_restart => Within::Another,
+        Shape::Table(table) => Within::Table(table),
+        Shape::Either(shapes) => {
+            let kind = |value: &Value| shapes.iter().position(|shape| shape.takes(value));
+            if kind(old) == kind(new) && !came_or_went {
+                Within::Same
+            } else {
+                Within::Another
+            }
         }
+        _ => Within::Another,
     }
 }

@@ -59,10 +59,6 @@ impl<T> List<T> {
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
         self.0.iter().map(|(_, item)| item)
     }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
 }
 
 impl<T: Setting> Setting for List<T> {

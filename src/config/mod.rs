@@ -205,6 +205,17 @@ impl Config {
         self.examined().map(|_| ())
     }
 
+    /// The secrets that are given as text, by path: whoever reads the file has them. Those that variables set are not
+    /// among them.
+    #[must_use]
+    pub fn literal_secrets(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        let root = read::Path::default();
+        secret::literal(&Settings::shape(), &self.document.0, &root, &mut found);
+        found.retain(|path| !self.sources.contains_key(path));
+        found
+    }
+
     /// What a file may say, as a JSON Schema (draft 2020-12): with a description, a default and bounds for
     /// everything.
     #[must_use]

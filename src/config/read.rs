@@ -1,6 +1,6 @@
 //! The one reader: every problem at once, each under the path that the operator wrote.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 
 use serde_json::{Map, Value};
@@ -70,6 +70,7 @@ pub(super) type Sources = BTreeMap<String, String>;
 pub(super) struct Reader<'c> {
     problems: Problems,
     fields: Vec<String>,
+    told: HashSet<(String, String)>,
     sources: &'c Sources,
     variables: &'c dyn Fn(&str) -> Option<SecretText>,
 }
@@ -85,6 +86,7 @@ impl<'c> Reader<'c> {
         Self {
             problems: Problems::default(),
             fields: Vec::new(),
+            told: HashSet::new(),
             sources,
             variables,
         }
@@ -102,17 +104,21 @@ impl<'c> Reader<'c> {
     }
 
     pub(super) fn add(&mut self, at: &str, value: impl fmt::Display, remedy: impl Into<String>) {
-        if self.fields.len() > Self::MOST {
+        let remedy = remedy.into();
+        // Some settings are looked at more than once.
+        let is_known = self.told.contains(&(at.to_owned(), remedy.clone()));
+        if is_known || self.fields.len() > Self::MOST {
             return;
         }
+        self.told.insert((at.to_owned(), remedy.clone()));
         if self.fields.len() == Self::MOST {
             let remedy = "there are more problems; correct these first";
             self.problems.add("…", "", remedy);
         } else {
-            let mut remedy = remedy.into();
-            if let Some(variable) = self.sources.get(at) {
-                remedy = format!("{remedy} (set by {variable})");
-            }
+            let remedy = match self.sources.get(at) {
+                Some(variable) => format!("{remedy} (set by {variable})"),
+                None => remedy,
+            };
             self.problems.add(at, value, remedy);
         }
         self.fields.push(at.to_owned());

@@ -94,6 +94,26 @@ fn looks_like_variable(text: &str) -> bool {
     text.contains('_') && text.bytes().all(is_good)
 }
 
+/// The paths of secrets that are given as text.
+pub(super) fn literal(shape: &Shape, value: &Value, at: &Path, found: &mut Vec<String>) {
+    match (shape, value) {
+        (Shape::Secret, Value::String(_)) => found.push(at.to_string()),
+        (Shape::Table(table), Value::Object(members)) => {
+            for member in &table.members {
+                if let Some(value) = members.get(member.name) {
+                    literal(&member.shape, value, &at.member(member.name), found);
+                }
+            }
+        }
+        (Shape::List(item), Value::Array(items)) => {
+            for (index, value) in items.iter().enumerate() {
+                literal(item, value, &at.item(index), found);
+            }
+        }
+        _ => {}
+    }
+}
+
 /// The text of a file without the line end that editors put there. What went wrong is told without a word of
 /// the text.
 pub(super) fn read_file(path: &FilePath) -> Result<SecretText, String> {

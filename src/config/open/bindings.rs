@@ -4,13 +4,15 @@ use super::super::parts::Settings;
 use super::super::read::Reader;
 use crate::authenticator::AuthenticatorBuilder;
 
-/// The client of issuers, and failures shared through Redis.
+/// The client of issuers; failures and used proofs shared through Redis.
 pub(in crate::config) fn with_clients(
     settings: &Settings,
     builder: AuthenticatorBuilder,
     reader: &mut Reader<'_>,
 ) -> AuthenticatorBuilder {
-    with_failures(settings, with_http(settings, builder, reader), reader)
+    let builder = with_http(settings, builder, reader);
+    let builder = with_failures(settings, builder, reader);
+    with_proofs(settings, builder, reader)
 }
 
 #[cfg(feature = "client")]
@@ -102,15 +104,21 @@ fn with_failures(_: &Settings, builder: AuthenticatorBuilder, _: &mut Reader<'_>
     builder
 }
 
+/// How proofs are judged. What outlives settings, such as the proofs that were used, is no part of it.
 #[cfg(feature = "dpop")]
 pub(in crate::config) fn with_dpop(
     settings: &Settings,
     builder: AuthenticatorBuilder,
     reader: &mut Reader<'_>,
 ) -> AuthenticatorBuilder {
-    let Some(dpop) = &settings.dpop else {
-        return builder;
-    };
+    match &settings.dpop {
+        Some(dpop) => builder.dpop(judged(dpop, reader)),
+        None => builder,
+    }
+}
+
+#[cfg(feature = "dpop")]
+fn judged(dpop: &super::super::parts::binding::Dpop, reader: &mut Reader<'_>) -> crate::dpop::Dpop {
     let mut judged = crate::dpop::Dpop::new();
     if dpop.required {
         judged = judged.required();
@@ -121,41 +129,19 @@ pub(in crate::config) fn with_dpop(
     if let Some(age) = &dpop.max_age {
         judged = judged.max_age(age.0);
     }
-    judged = match (&dpop.nonce_key, dpop.nonces) {
+    match (&dpop.nonce_key, dpop.nonces) {
         (Some(key), true) => match key.key("dpop.nonce_key", reader) {
             Some(key) => judged.nonces(&*key),
             None => judged,
         },
-        (Some(_), false) => {
+        (Some(_), false) if !reader.is_broken("dpop") => {
             let remedy = "the key is of no use without nonces; write `nonces = true` as well";
             reader.add("dpop.nonce_key", "…", remedy);
             judged
         }
         (None, true) => judged.nonces_random(),
-        (None, false) => judged,
-    };
-    builder.dpop(with_replay_store(settings, judged))
-}
-
-#[cfg(all(feature = "dpop", feature = "redis"))]
-fn with_replay_store(settings: &Settings, judged: crate::dpop::Dpop) -> crate::dpop::Dpop {
-    let wanted = settings.redis.as_ref();
-    let Some(redis) = wanted.filter(|redis| redis.replay_store != Some(false)) else {
-        return judged;
-    };
-    // What is wrong with the URL is told once, where failures are shared.
-    match crate::backend::RedisReplayStore::new(redis.url.expose()) {
-        Ok(store) => judged.replay_store(match &redis.key_prefix {
-            Some(prefix) => store.key_prefix(&prefix.0),
-            None => store,
-        }),
-        Err(_) => judged,
+        _ => judged,
     }
-}
-
-#[cfg(all(feature = "dpop", not(feature = "redis")))]
-fn with_replay_store(_: &Settings, judged: crate::dpop::Dpop) -> crate::dpop::Dpop {
-    judged
 }
 
 #[cfg(not(feature = "dpop"))]
@@ -164,6 +150,34 @@ pub(in crate::config) fn with_dpop(
     builder: AuthenticatorBuilder,
     _: &mut Reader<'_>,
 ) -> AuthenticatorBuilder {
+    builder
+}
+
+#[cfg(all(feature = "dpop", feature = "redis"))]
+fn with_proofs(
+    settings: &Settings,
+    builder: AuthenticatorBuilder,
+    reader: &mut Reader<'_>,
+) -> AuthenticatorBuilder {
+    let (Some(dpop), Some(redis)) = (&settings.dpop, &settings.redis) else {
+        return builder;
+    };
+    if redis.replay_store == Some(false) {
+        return builder;
+    }
+    // What is wrong with the URL is told once, where failures are shared.
+    let Ok(store) = crate::backend::RedisReplayStore::new(redis.url.expose()) else {
+        return builder;
+    };
+    let store = match &redis.key_prefix {
+        Some(prefix) => store.key_prefix(&prefix.0),
+        None => store,
+    };
+    builder.dpop(judged(dpop, reader).replay_store(store))
+}
+
+#[cfg(not(all(feature = "dpop", feature = "redis")))]
+fn with_proofs(_: &Settings, builder: AuthenticatorBuilder, _: &mut Reader<'_>) -> AuthenticatorBuilder {
     builder
 }
 

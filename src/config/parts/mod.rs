@@ -41,8 +41,9 @@ table! {
         /// Takes API tokens too, kept in the `database`. An organization's policy decides whether its tokens count.
         api_tokens: Option<ApiTokens>,
         /// The rules of organizations' administrators: a list of them here, or `store = "database"`. An
-        /// organization without one is OAuth only.
-        policies: Option<Policies>,
+        /// organization without one is OAuth only. Policies in the list may change while the server runs; where they
+        /// are may not.
+        [restart] policies: Option<Policies>,
         /// Where tokens, policies and revocations are kept, shared by the processes of a server. With it, every
         /// process hears of the revocations of the others.
         [restart] database: Option<Database>,

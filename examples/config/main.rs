@@ -61,13 +61,20 @@ async fn mcp(auth: AuthContext, Json(message): Json<Value>) -> Json<Value> {
 }
 
 async fn serve(listener: TcpListener, auth: Authenticator) -> std::io::Result<()> {
-    let app = Router::new().route("/mcp", post(mcp)).layer(McpAuthLayer::new(auth));
-    axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await
+    let app = Router::new()
+        .route("/mcp", post(mcp))
+        .layer(McpAuthLayer::new(auth));
+    axum::serve(
+        listener,
+        app.into_make_service_with_connect_info::<SocketAddr>(),
+    )
+    .await
 }
 
 fn guide(here: &Here) -> String {
     let call = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "listIssues"}});
-    let headers = "-H 'Content-Type: application/json' -H 'Accept: application/json, text/event-stream'";
+    let headers =
+        "-H 'Content-Type: application/json' -H 'Accept: application/json, text/event-stream'";
     let curl = format!("curl -i {} {headers} -d '{call}'", here.url);
     format!(
         "Listening on {}, as {} says\n\n# 401: no token, and where to get one\n{curl}\n\n\
@@ -86,7 +93,10 @@ async fn main() -> Result<(), BoxError> {
     let here = Here {
         file: file.unwrap_or_else(|| "examples/config/mcp-auth.toml".to_owned()),
         url: format!("http://{}/mcp", listener.local_addr()?),
-        issuer: TestIssuer::builder().claim("org_id", "acme").start().await?,
+        issuer: TestIssuer::builder()
+            .claim("org_id", "acme")
+            .start()
+            .await?,
     };
     let config = here.load()?;
     let auth = start(&config).await?;

@@ -4,7 +4,7 @@ use std::path::Path as FilePath;
 
 use serde_json::{Map, Value};
 
-use super::parse;
+use super::parse::{self, Document};
 use super::read::Path;
 use super::secret::read_file;
 use super::shape::{Shape, Table};
@@ -15,9 +15,18 @@ use super::suggest::nearest;
 /// # Errors
 ///
 /// What is wrong with its name or its value, without the value.
-pub(super) fn overlay(shape: &Shape, document: &mut Value, name: &str, text: &str) -> Result<Path, String> {
+pub(super) fn overlay(
+    shape: &Shape,
+    document: &mut Value,
+    name: &str,
+    text: &str,
+) -> Result<Path, String> {
     let steps: Vec<&str> = name.split("__").collect();
-    place(shape, document, &Path::default(), &steps, text)
+    // On a copy, so that a variable without a place leaves no trace on the way to it.
+    let mut copy = Document(document.clone());
+    let at = place(shape, &mut copy.0, &Path::default(), &steps, text)?;
+    std::mem::swap(document, &mut copy.0);
+    Ok(at)
 }
 
 /// The order in which variables are placed: by name, with numbers by size, so that lists grow at their end.
@@ -28,7 +37,13 @@ pub(super) fn order(name: &str) -> Vec<(u64, String)> {
         .collect()
 }
 
-fn place(shape: &Shape, value: &mut Value, at: &Path, steps: &[&str], text: &str) -> Result<Path, String> {
+fn place(
+    shape: &Shape,
+    value: &mut Value,
+    at: &Path,
+    steps: &[&str],
+    text: &str,
+) -> Result<Path, String> {
     let Some((step, rest)) = steps.split_first() else {
         *value = leaf(shape, text)?;
         return Ok(at.clone());
@@ -42,6 +57,10 @@ fn place(shape: &Shape, value: &mut Value, at: &Path, steps: &[&str], text: &str
         Shape::List(item) => {
             let (index, item_value) = at_index(value, step)?;
             place(item, item_value, &at.item(index), rest, text)
+        }
+        Shape::Secret if rest.is_empty() && ["FILE", "ENV"].contains(step) => {
+            *value = serde_json::json!({ step.to_ascii_lowercase(): text });
+            Ok(at.clone())
         }
         Shape::Either(shapes) => {
             let is_number = step.bytes().all(|byte| byte.is_ascii_digit());
@@ -86,7 +105,10 @@ fn in_table(
     }
     let names = table.members.iter().map(|member| member.name);
     Err(match nearest(&lower, names) {
-        Some(meant) => format!("there is no such setting; did you mean {}?", meant.to_uppercase()),
+        Some(meant) => format!(
+            "there is no such setting; did you mean {}?",
+            meant.to_uppercase()
+        ),
         None => "there is no such setting".into(),
     })
 }
@@ -125,8 +147,13 @@ fn leaf(shape: &Shape, text: &str) -> Result<Value, String> {
         Shape::Flag => trimmed.parse::<bool>().ok().map(Value::Bool),
         Shape::Whole { .. } | Shape::Size { .. } => number(),
         Shape::List(item) if !is_structure => {
-            let items = trimmed.split(',').map(str::trim).filter(|item| !item.is_empty());
-            Some(Value::Array(items.map(|one| leaf(item, one)).collect::<Result<_, _>>()?))
+            let items = trimmed
+                .split(',')
+                .map(str::trim)
+                .filter(|item| !item.is_empty());
+            Some(Value::Array(
+                items.map(|one| leaf(item, one)).collect::<Result<_, _>>()?,
+            ))
         }
         Shape::List(_) | Shape::Table(_) | Shape::Map(_) | Shape::Either(_) | Shape::Free
             if is_structure =>
@@ -135,12 +162,22 @@ fn leaf(shape: &Shape, text: &str) -> Result<Value, String> {
             Some(read.0.clone())
         }
         Shape::Either(shapes) => {
-            let simple = shapes.iter().find(|shape| !matches!(shape, Shape::Table(_) | Shape::Map(_)));
+            let simple = shapes.iter().find(|shape| suits(shape, trimmed));
             simple.map(|shape| leaf(shape, text)).transpose()?
         }
         _ => None,
     };
     Ok(read.unwrap_or_else(|| Value::String(text.to_owned())))
+}
+
+/// Whether a text could be of this shape.
+fn suits(shape: &Shape, text: &str) -> bool {
+    match shape {
+        Shape::Words(words) => words.contains(&text),
+        Shape::Table(_) | Shape::Map(_) => false,
+        Shape::Either(shapes) => shapes.iter().any(|shape| suits(shape, text)),
+        _ => true,
+    }
 }
 
 /// The variables that a document names as the places of secrets.

@@ -21,7 +21,10 @@ impl Config {
     pub fn settings(&self) -> Result<AuthenticatorBuilder, ConfigError> {
         self.with_reader(|settings, reader| {
             examine(settings, reader);
-            reader.is_clean().then(|| values::values(settings, reader)).flatten()
+            reader
+                .is_clean()
+                .then(|| values::values(settings, reader))
+                .flatten()
         })
     }
 
@@ -77,7 +80,11 @@ fn examine_stores(settings: &Settings, reader: &mut Reader<'_>) {
             let mut earlier = policies.iter().take(place);
             if earlier.any(|other| other.0.organization() == organization) {
                 let remedy = "this organization has a policy already; merge the two";
-                reader.add(&format!("policies[{index}].organization"), organization, remedy);
+                reader.add(
+                    &format!("policies[{index}].organization"),
+                    organization,
+                    remedy,
+                );
             }
         }
     }
@@ -86,10 +93,30 @@ fn examine_stores(settings: &Settings, reader: &mut Reader<'_>) {
 /// A section that this build cannot have must not be passed over in silence.
 fn examine_features(settings: &Settings, reader: &mut Reader<'_>) {
     let sections = [
-        ("redis", settings.redis.is_some(), cfg!(feature = "redis"), "redis"),
-        ("dpop", settings.dpop.is_some(), cfg!(feature = "dpop"), "dpop"),
-        ("client_certificates", settings.client_certificates.is_some(), cfg!(feature = "mtls"), "mtls"),
-        ("http", settings.http.is_some(), cfg!(feature = "client"), "client"),
+        (
+            "redis",
+            settings.redis.is_some(),
+            cfg!(feature = "redis"),
+            "redis",
+        ),
+        (
+            "dpop",
+            settings.dpop.is_some(),
+            cfg!(feature = "dpop"),
+            "dpop",
+        ),
+        (
+            "client_certificates",
+            settings.client_certificates.is_some(),
+            cfg!(feature = "mtls"),
+            "mtls",
+        ),
+        (
+            "http",
+            settings.http.is_some(),
+            cfg!(feature = "client"),
+            "client",
+        ),
     ];
     for (section, is_there, is_built, feature) in sections {
         if is_there && !is_built {

@@ -155,7 +155,7 @@ impl Config {
 
     /// Variables over the file. `{prefix}__ISSUERS__0__PROFILE` is `issuers[0].profile`: steps are separated by two
     /// underscores, items of lists are counted from 0, and one more than there are is a new one. A list of words
-    /// may be written with commas; whatever begins with `[` or `{` is JSON. With `_FILE` at the end the value is
+    /// may be written with commas; whatever begins with `[` or `{` is JSON, except in secrets. With `_FILE` at the end the value is
     /// read from the file that it names, without the line end at its end.
     ///
     /// These variables are also those that `{ env = "NAME" }` finds; without this call it is the process's own
@@ -247,7 +247,9 @@ impl Config {
     /// A variable that holds a secret.
     fn variable(&self, name: &str) -> Option<SecretText> {
         match &self.variables {
-            Some(variables) => variables.get(name).map(|value| SecretText::new(value.expose())),
+            Some(variables) => variables
+                .get(name)
+                .map(|value| SecretText::new(value.expose())),
             None => std::env::var(name).ok().map(SecretText::of),
         }
     }
@@ -275,7 +277,12 @@ fn shown(name: &str) -> String {
 impl fmt::Debug for Config {
     /// The names of its sections: secrets may stand in any of them.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sections = self.document.0.as_object().into_iter().flat_map(|table| table.keys());
+        let sections = self
+            .document
+            .0
+            .as_object()
+            .into_iter()
+            .flat_map(|table| table.keys());
         f.debug_struct("Config")
             .field("sections", &sections.collect::<Vec<_>>())
             .finish_non_exhaustive()

@@ -50,13 +50,16 @@ impl Config {
     /// As [`open`](Self::open).
     pub async fn build(&self) -> Result<Authenticator, ConfigError> {
         let built = self.open().await?.build();
-        built.or_else(|error| {
-            self.with_reader(|settings, reader| {
-                let issuers = settings.issuers.0.iter();
-                let places: Vec<usize> = issuers.map(|(index, _)| *index).collect();
-                reader.adopt(&error, |problem| translate::builder(problem, &places));
-                None
-            })
+        built.or_else(|error| self.in_words_of_file(&error))
+    }
+
+    /// What a builder says, under the paths of the file.
+    pub(super) fn in_words_of_file<T>(&self, error: &ConfigError) -> Result<T, ConfigError> {
+        self.with_reader(|settings, reader| {
+            let issuers = settings.issuers.0.iter();
+            let places: Vec<usize> = issuers.map(|(index, _)| *index).collect();
+            reader.adopt(error, |problem| translate::builder(problem, &places));
+            None
         })
     }
 
@@ -107,7 +110,8 @@ fn json_lines(audit: &Audit, capacity: usize) -> Result<JsonLinesAudit, (&'stati
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let opened = options.open(&file.0);
-    let opened = opened.map_err(|error| ("audit.file", format!("cannot be opened ({})", error.kind())))?;
+    let opened =
+        opened.map_err(|error| ("audit.file", format!("cannot be opened ({})", error.kind())))?;
     JsonLinesAudit::with_capacity(BufWriter::new(opened), capacity).map_err(started)
 }
 

@@ -57,7 +57,11 @@ fn row(page: &mut String, member: &Member) {
         None if member.is_required => "**needed**".into(),
         None => String::new(),
     };
-    let restart = if member.needs_restart { " *Restart.*" } else { "" };
+    let restart = if member.needs_restart {
+        " *Restart.*"
+    } else {
+        ""
+    };
     let _ = writeln!(
         page,
         "| `{}` | {} | {} | {}{restart} |",

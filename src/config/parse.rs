@@ -103,10 +103,13 @@ fn yaml_remedy(error: &serde_saphyr::Error) -> &'static str {
     match error {
         Error::Eof { .. } => "the text ends too early",
         Error::MultipleDocuments { .. } => "this is a second document; write one",
-        Error::MergeKeyNotAllowed { .. } => "merge keys (`<<`) are not taken; write the settings out",
+        Error::MergeKeyNotAllowed { .. } => {
+            "merge keys (`<<`) are not taken; write the settings out"
+        }
         Error::UnknownAnchor { .. } => "there is no anchor of this name before this alias",
         Error::AliasReplayLimitExceeded { .. }
         | Error::AliasExpansionLimitExceeded { .. }
+        | Error::AliasError { .. }
         | Error::AliasReplayStackDepthExceeded { .. } => "aliases multiply too much; write it out",
         Error::Budget { .. } => "this is too long or too deep for a configuration",
         Error::NonFiniteFloat { .. } => "this is no number of a configuration",
@@ -135,11 +138,19 @@ pub(super) fn toml(text: &str) -> Result<Document, ConfigError> {
     problems.or(Some(Document(Value::Object(value))))
 }
 
-fn members(table: &DeTable<'_>, at: &Path, depth: usize, problems: &mut Problems) -> Map<String, Value> {
+fn members(
+    table: &DeTable<'_>,
+    at: &Path,
+    depth: usize,
+    problems: &mut Problems,
+) -> Map<String, Value> {
     let members = table.iter().map(|(name, value)| {
         let at = at.member(name.get_ref());
         let name = name.get_ref().to_string();
-        (name, of_toml(value.get_ref(), &at, depth.saturating_add(1), problems))
+        (
+            name,
+            of_toml(value.get_ref(), &at, depth.saturating_add(1), problems),
+        )
     });
     members.collect()
 }
@@ -156,7 +167,12 @@ fn of_toml(value: &DeValue<'_>, at: &Path, depth: usize, problems: &mut Problems
         DeValue::Datetime(date) => return Value::String(date.to_string()),
         DeValue::Array(items) => {
             let items = items.iter().enumerate().map(|(index, item)| {
-                of_toml(item.get_ref(), &at.item(index), depth.saturating_add(1), problems)
+                of_toml(
+                    item.get_ref(),
+                    &at.item(index),
+                    depth.saturating_add(1),
+                    problems,
+                )
             });
             return Value::Array(items.collect());
         }

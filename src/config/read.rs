@@ -95,7 +95,9 @@ impl<'c> Reader<'c> {
     /// With what is wrong already.
     pub(super) fn begin(&mut self, found: &Problems) {
         if let Err(error) = found.clone().or(Some(())) {
-            self.adopt(&error, |problem| (problem.field.clone(), problem.remedy.clone()));
+            self.adopt(&error, |problem| {
+                (problem.field.clone(), problem.remedy.clone())
+            });
         }
     }
 
@@ -135,7 +137,11 @@ impl<'c> Reader<'c> {
 
     /// Adds what others found, in the words of this configuration. What follows from a problem that is
     /// known already is left out.
-    pub(super) fn adopt(&mut self, error: &ConfigError, say: impl Fn(&Problem) -> (String, String)) {
+    pub(super) fn adopt(
+        &mut self,
+        error: &ConfigError,
+        say: impl Fn(&Problem) -> (String, String),
+    ) {
         for problem in error.problems() {
             let (field, remedy) = say(problem);
             if !self.is_broken(&field) {
@@ -196,7 +202,10 @@ impl<'v> Fields<'v> {
             return None;
         };
         let mut misspelt = Vec::new();
-        for (name, value) in found.iter().filter(|(name, _)| !names.contains(&name.as_str())) {
+        for (name, value) in found
+            .iter()
+            .filter(|(name, _)| !names.contains(&name.as_str()))
+        {
             let missing = names.iter().filter(|name| !found.contains_key(**name));
             let meant = nearest(name, missing.copied());
             misspelt.extend(names.iter().filter(|name| Some(**name) == meant));

@@ -8,7 +8,10 @@ pub(super) fn schema(shape: &Shape) -> Value {
     let mut schema = of(shape);
     if let Value::Object(members) = &mut schema {
         let head = [
-            ("$schema", json!("https://json-schema.org/draft/2020-12/schema")),
+            (
+                "$schema",
+                json!("https://json-schema.org/draft/2020-12/schema"),
+            ),
             ("title", json!("tower-mcp-auth")),
         ];
         members.extend(head.map(|(name, value)| (name.to_owned(), value)));

@@ -56,7 +56,8 @@ impl Setting for Secret {
     }
 }
 
-const FORM: &str = "write { file = \"/run/secrets/name\" }, { env = \"NAME\" }, or the secret as text";
+const FORM: &str =
+    "write { file = \"/run/secrets/name\" }, { env = \"NAME\" }, or the secret as text";
 
 /// What is not the name of a file or a variable may be the secret itself, so it is not shown.
 fn fetch(place: &Map<String, Value>, at: &Path, reader: &mut Reader<'_>) -> Option<SecretText> {
@@ -73,8 +74,16 @@ fn fetch(place: &Map<String, Value>, at: &Path, reader: &mut Reader<'_>) -> Opti
         (Some((name, Value::String(variable))), None) if name == "env" => {
             let text = reader.variable(variable);
             if text.is_none() {
-                let shown = if looks_like_variable(variable) { variable } else { "…" };
-                reader.add(at.as_str(), shown, "this variable is not set, or is no text");
+                let shown = if looks_like_variable(variable) {
+                    variable
+                } else {
+                    "…"
+                };
+                reader.add(
+                    at.as_str(),
+                    shown,
+                    "this variable is not set, or is no text",
+                );
             }
             text
         }

@@ -122,7 +122,12 @@ impl Shape {
 }
 
 const UNITS: [(u64, &str); 4] = [(86_400, "d"), (3600, "h"), (60, "m"), (1, "s")];
-const SIZES: [(u64, &str); 4] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"), (1, "B")];
+const SIZES: [(u64, &str); 4] = [
+    (1 << 30, "GiB"),
+    (1 << 20, "MiB"),
+    (1 << 10, "KiB"),
+    (1, "B"),
+];
 
 /// Seconds as they are written: in the largest unit that leaves no rest.
 pub(super) fn span(seconds: u64) -> String {
@@ -155,7 +160,9 @@ pub(super) fn parse_size(text: &str) -> Option<u64> {
 fn parse(text: &str, units: &[(u64, &str)]) -> Option<u64> {
     let end = text.find(|c: char| !c.is_ascii_digit())?;
     let (amount, unit) = text.split_at(end);
-    let (factor, _) = units.iter().find(|(_, name)| *name == unit.trim_start_matches(' '))?;
+    let (factor, _) = units
+        .iter()
+        .find(|(_, name)| *name == unit.trim_start_matches(' '))?;
     amount.parse::<u64>().ok()?.checked_mul(*factor)
 }
 
@@ -171,15 +178,37 @@ mod tests {
 
     #[test]
     fn amounts_are_written_as_they_are_read() {
-        for (text, seconds) in [("0s", 0), ("30s", 30), ("5m", 300), ("24h", 86_400), ("7d", 604_800)] {
+        for (text, seconds) in [
+            ("0s", 0),
+            ("30s", 30),
+            ("5m", 300),
+            ("24h", 86_400),
+            ("7d", 604_800),
+        ] {
             assert_eq!(parse_span(text), Some(seconds), "{text}");
             assert_eq!(parse_span(&span(seconds)), Some(seconds), "{text}");
         }
-        for (text, bytes) in [("0B", 0), ("8KiB", 8192), ("32MiB", 33_554_432), ("16GiB", 17_179_869_184)] {
+        for (text, bytes) in [
+            ("0B", 0),
+            ("8KiB", 8192),
+            ("32MiB", 33_554_432),
+            ("16GiB", 17_179_869_184),
+        ] {
             assert_eq!(parse_size(text), Some(bytes), "{text}");
             assert_eq!(size(bytes), text);
         }
-        for bad in ["", "s", "30", "-1s", "1.5h", "30 sec", "99999999999999999999s", "9999999999999999999d", "8kb", "１s"] {
+        for bad in [
+            "",
+            "s",
+            "30",
+            "-1s",
+            "1.5h",
+            "30 sec",
+            "99999999999999999999s",
+            "9999999999999999999d",
+            "8kb",
+            "１s",
+        ] {
             assert_eq!((parse_span(bad), parse_size(bad)), (None, None), "{bad}");
         }
     }

@@ -65,7 +65,12 @@ mod tests {
 
     #[test]
     fn distances_are_those_of_levenshtein() {
-        for (from, to, far) in [("", "abc", 3), ("kitten", "sitting", 3), ("abc", "abc", 0), ("ab", "ba", 2)] {
+        for (from, to, far) in [
+            ("", "abc", 3),
+            ("kitten", "sitting", 3),
+            ("abc", "abc", 0),
+            ("ab", "ba", 2),
+        ] {
             assert_eq!(distance(from, to), far, "{from} {to}");
             assert_eq!(distance(to, from), far, "{to} {from}");
         }

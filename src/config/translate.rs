@@ -26,10 +26,19 @@ const PATHS: &[(&str, &str)] = &[
 
 /// The same below an issuer.
 const ISSUER_PATHS: &[(&str, &str)] = &[
-    (".introspection.client_secret", ".introspection.client_secret"),
+    (
+        ".introspection.client_secret",
+        ".introspection.client_secret",
+    ),
     (".introspection.client", ".introspection.client_id"),
-    (".introspection.token_prefix", ".introspection.token_prefixes"),
-    (".introspection.private_key_jwt", ".introspection.private_key"),
+    (
+        ".introspection.token_prefix",
+        ".introspection.token_prefixes",
+    ),
+    (
+        ".introspection.private_key_jwt",
+        ".introspection.private_key",
+    ),
     (".audience", ".audiences"),
     ("", ".identifier"),
 ];
@@ -93,7 +102,9 @@ fn replaced(field: &str, table: &[(&str, &str)]) -> String {
 
 /// `trusted_proxies[1]` as an item of a list in the file, of which the right ones were taken.
 pub(super) fn item(list: &str, field: &str, places: &[usize]) -> String {
-    let index = field.split_once('[').and_then(|(_, rest)| rest.strip_suffix(']'));
+    let index = field
+        .split_once('[')
+        .and_then(|(_, rest)| rest.strip_suffix(']'));
     match index {
         Some(index) => format!("{list}[{}]", place(index, places)),
         None => list.to_owned(),
@@ -101,7 +112,10 @@ pub(super) fn item(list: &str, field: &str, places: &[usize]) -> String {
 }
 
 fn place(index: &str, places: &[usize]) -> String {
-    let index_there = index.parse().ok().and_then(|index: usize| places.get(index));
+    let index_there = index
+        .parse()
+        .ok()
+        .and_then(|index: usize| places.get(index));
     index_there.map_or_else(|| index.to_owned(), ToString::to_string)
 }
 
@@ -115,20 +129,35 @@ mod tests {
             ("resource", "resource.identifier"),
             ("resource.issuers", "issuers"),
             ("resource.allow_origin[2]", "resource.allowed_origins[2]"),
-            ("resource.metadata.scopes_supported", "resource.metadata.scopes_supported"),
+            (
+                "resource.metadata.scopes_supported",
+                "resource.metadata.scopes_supported",
+            ),
             ("issuer[0]", "issuers[3].identifier"),
             ("issuer[1].jwks_uri", "issuers[5].jwks_uri"),
             ("issuer[1].audience", "issuers[5].audiences"),
             ("issuer[1].introspection", "issuers[5].introspection"),
-            ("issuer[1].introspection.client", "issuers[5].introspection.client_id"),
-            ("issuer[1].introspection.client_secret", "issuers[5].introspection.client_secret"),
+            (
+                "issuer[1].introspection.client",
+                "issuers[5].introspection.client_id",
+            ),
+            (
+                "issuer[1].introspection.client_secret",
+                "issuers[5].introspection.client_secret",
+            ),
             ("require_scopes", "scopes.required"),
             ("api_tokens.pepper.secret", "api_tokens.peppers.secret"),
             ("throttle.per_address", "throttle.per_address"),
         ] {
             assert_eq!(path(from, &[3, 5]), to, "{from}");
         }
-        assert_eq!(item("network.trusted_proxies", "trusted_proxies[1]", &[0, 4]), "network.trusted_proxies[4]");
-        assert_eq!(item("network.trusted_proxies", "trusted_proxies", &[0]), "network.trusted_proxies");
+        assert_eq!(
+            item("network.trusted_proxies", "trusted_proxies[1]", &[0, 4]),
+            "network.trusted_proxies[4]"
+        );
+        assert_eq!(
+            item("network.trusted_proxies", "trusted_proxies", &[0]),
+            "network.trusted_proxies"
+        );
     }
 }

@@ -26,7 +26,9 @@ fn refusals(schema: &Value, value: &Value, at: &str) -> Vec<String> {
             "minLength" => found.extend(refuse(value.as_str().is_some_and(str::is_empty))),
             "pattern" => {
                 let pattern = regex_lite::Regex::new(wanted.as_str().unwrap()).unwrap();
-                found.extend(refuse(value.as_str().is_some_and(|text| !pattern.is_match(text))));
+                found.extend(refuse(
+                    value.as_str().is_some_and(|text| !pattern.is_match(text)),
+                ));
             }
             "anyOf" | "oneOf" => {
                 let all = wanted.as_array().unwrap();
@@ -44,7 +46,9 @@ fn refusals(schema: &Value, value: &Value, at: &str) -> Vec<String> {
                 }
             }
             "required" => {
-                let missing = |name: &&Value| value.is_object() && value.get(name.as_str().unwrap()).is_none();
+                let missing = |name: &&Value| {
+                    value.is_object() && value.get(name.as_str().unwrap()).is_none()
+                };
                 let missing = wanted.as_array().unwrap().iter().filter(missing);
                 found.extend(missing.map(|name| format!("{at}.{}", name.as_str().unwrap())));
             }
@@ -77,7 +81,11 @@ fn the_schema_takes_the_examples() {
     let mut read = 0;
     for block in page.split("```toml\n").skip(1) {
         let toml = block.split("```").next().unwrap();
-        assert_eq!(refusals(&schema, &toml::from_str(toml).unwrap(), ""), Vec::<String>::new(), "{toml}");
+        assert_eq!(
+            refusals(&schema, &toml::from_str(toml).unwrap(), ""),
+            Vec::<String>::new(),
+            "{toml}"
+        );
         Config::from_toml(toml).unwrap().check().unwrap();
         read += 1;
     }
@@ -90,24 +98,72 @@ fn the_schema_refuses_what_the_reader_refuses() {
     let schema = Config::json_schema();
     assert!(refusals(&schema, &good, "").is_empty());
     for (pointer, name, value, path) in [
-        ("", "insecure_forward_credentials", json!(true), ".insecure_forward_credentials"),
+        (
+            "",
+            "insecure_forward_credentials",
+            json!(true),
+            ".insecure_forward_credentials",
+        ),
         ("/resource", "identifier", json!(7), ".resource.identifier"),
         ("/issuers/0", "profil", json!("okta"), ".issuers[0].profil"),
-        ("/issuers/0", "profile", json!("keyclock"), ".issuers[0].profile"),
-        ("/issuers/0", "algorithms", json!(["HS256"]), ".issuers[0].algorithms[0]"),
+        (
+            "/issuers/0",
+            "profile",
+            json!("keyclock"),
+            ".issuers[0].profile",
+        ),
+        (
+            "/issuers/0",
+            "algorithms",
+            json!(["HS256"]),
+            ".issuers[0].algorithms[0]",
+        ),
         ("/issuers/0", "leeway", json!("soon"), ".issuers[0].leeway"),
-        ("/issuers/0", "introspection", json!({}), ".issuers[0].introspection.client_id"),
-        ("", "limits", json!({ "verified_token_bytes": "32MB" }), ".limits.verified_token_bytes"),
-        ("", "limits", json!({ "max_credential_bytes": 7 }), ".limits.max_credential_bytes"),
-        ("", "sessions", json!({ "key": { "path": "x" } }), ".sessions.key.path"),
-        ("", "throttle", json!({ "per_address": { "burst": 0, "per_minute": 1 } }), ".throttle.per_address.burst"),
-        ("", "tools", json!({ "tools": { "x": { "scope": [] } } }), ".tools.tools.x.scope"),
+        (
+            "/issuers/0",
+            "introspection",
+            json!({}),
+            ".issuers[0].introspection.client_id",
+        ),
+        (
+            "",
+            "limits",
+            json!({ "verified_token_bytes": "32MB" }),
+            ".limits.verified_token_bytes",
+        ),
+        (
+            "",
+            "limits",
+            json!({ "max_credential_bytes": 7 }),
+            ".limits.max_credential_bytes",
+        ),
+        (
+            "",
+            "sessions",
+            json!({ "key": { "path": "x" } }),
+            ".sessions.key.path",
+        ),
+        (
+            "",
+            "throttle",
+            json!({ "per_address": { "burst": 0, "per_minute": 1 } }),
+            ".throttle.per_address.burst",
+        ),
+        (
+            "",
+            "tools",
+            json!({ "tools": { "x": { "scope": [] } } }),
+            ".tools.tools.x.scope",
+        ),
     ] {
         let mut bad = good.clone();
         bad.pointer_mut(pointer).unwrap()[name] = value;
         let refused = refusals(&schema, &bad, "");
         assert!(refused.contains(&path.to_owned()), "{path}: {refused:?}");
-        Config::from_json(&bad.to_string()).unwrap().check().unwrap_err();
+        Config::from_json(&bad.to_string())
+            .unwrap()
+            .check()
+            .unwrap_err();
     }
 }
 

@@ -33,7 +33,11 @@ fn with_http(
         match super::super::secret::read_bytes(path, 4 * 1024 * 1024) {
             Ok(pem) => client = client.add_root_certificates_pem(&pem),
             Err(problem) => {
-                reader.add("http.root_certificates", &file.0, format!("the file {problem}"));
+                reader.add(
+                    "http.root_certificates",
+                    &file.0,
+                    format!("the file {problem}"),
+                );
             }
         }
     }
@@ -47,7 +51,10 @@ fn with_http(
         let network = crate::policy::Network::new(&network.0);
         let parsed = match network.problem() {
             Some(remedy) => Err(remedy),
-            None => network.to_string().parse().map_err(|_| "write a range, e.g. 10.1.0.0/16"),
+            None => network
+                .to_string()
+                .parse()
+                .map_err(|_| "write a range, e.g. 10.1.0.0/16"),
         };
         match parsed {
             Ok(network) => client = client.allow_addresses([network]),
@@ -57,7 +64,9 @@ fn with_http(
     match client.build() {
         Ok(client) => builder.fetch(client),
         Err(error) => {
-            reader.adopt(&error, |problem| (http_path(&problem.field), problem.remedy.clone()));
+            reader.adopt(&error, |problem| {
+                (http_path(&problem.field), problem.remedy.clone())
+            });
             builder
         }
     }
@@ -72,7 +81,11 @@ fn http_path(field: &str) -> String {
 }
 
 #[cfg(not(feature = "client"))]
-fn with_http(_: &Settings, builder: AuthenticatorBuilder, _: &mut Reader<'_>) -> AuthenticatorBuilder {
+fn with_http(
+    _: &Settings,
+    builder: AuthenticatorBuilder,
+    _: &mut Reader<'_>,
+) -> AuthenticatorBuilder {
     builder
 }
 
@@ -93,14 +106,20 @@ fn with_failures(
             None => failures,
         }),
         Err(error) => {
-            reader.adopt(&error, |problem| (problem.field.clone(), problem.remedy.clone()));
+            reader.adopt(&error, |problem| {
+                (problem.field.clone(), problem.remedy.clone())
+            });
             builder
         }
     }
 }
 
 #[cfg(not(feature = "redis"))]
-fn with_failures(_: &Settings, builder: AuthenticatorBuilder, _: &mut Reader<'_>) -> AuthenticatorBuilder {
+fn with_failures(
+    _: &Settings,
+    builder: AuthenticatorBuilder,
+    _: &mut Reader<'_>,
+) -> AuthenticatorBuilder {
     builder
 }
 
@@ -177,7 +196,11 @@ fn with_proofs(
 }
 
 #[cfg(not(all(feature = "dpop", feature = "redis")))]
-fn with_proofs(_: &Settings, builder: AuthenticatorBuilder, _: &mut Reader<'_>) -> AuthenticatorBuilder {
+fn with_proofs(
+    _: &Settings,
+    builder: AuthenticatorBuilder,
+    _: &mut Reader<'_>,
+) -> AuthenticatorBuilder {
     builder
 }
 
@@ -197,7 +220,8 @@ pub(in crate::config) fn with_certificates(
         (true, false) => ClientCertificates::from_connection(),
         (false, true) => ClientCertificates::from_proxy(),
         (false, false) => {
-            let remedy = "say where they are found: `from_connection = true` or `from_proxy = true`";
+            let remedy =
+                "say where they are found: `from_connection = true` or `from_proxy = true`";
             reader.add("client_certificates", "nowhere", remedy);
             return builder;
         }

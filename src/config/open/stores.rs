@@ -94,7 +94,9 @@ impl Config {
     ) -> Option<AuthenticatorBuilder> {
         if let Some(Either::First(_)) = settings.policies {
             if let Err(error) = self.put_policies(settings) {
-                reader.adopt(&error, |problem| ("policies".to_owned(), problem.remedy.clone()));
+                reader.adopt(&error, |problem| {
+                    ("policies".to_owned(), problem.remedy.clone())
+                });
                 return None;
             }
             builder = builder.policies(self.policies.clone());
@@ -131,7 +133,9 @@ fn with_hints(
             None => hints,
         })),
         Err(error) => {
-            reader.adopt(&error, |problem| (problem.field.clone(), problem.remedy.clone()));
+            reader.adopt(&error, |problem| {
+                (problem.field.clone(), problem.remedy.clone())
+            });
             None
         }
     }
@@ -142,6 +146,10 @@ fn with_hints(
     clippy::unnecessary_wraps,
     reason = "the other half of a pair chosen by feature"
 )]
-fn with_hints(_: &Settings, builder: SqlStoreBuilder, _: &mut Reader<'_>) -> Option<SqlStoreBuilder> {
+fn with_hints(
+    _: &Settings,
+    builder: SqlStoreBuilder,
+    _: &mut Reader<'_>,
+) -> Option<SqlStoreBuilder> {
     Some(builder)
 }

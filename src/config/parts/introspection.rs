@@ -67,7 +67,8 @@ impl Introspection {
                               (RFC 7662 §4); or choose another `authentication`";
                 reader.add(&at, "left out", remedy);
             } else if is_there && !is_needed {
-                let remedy = "the chosen `authentication` does not use it; leave it out, or choose another";
+                let remedy =
+                    "the chosen `authentication` does not use it; leave it out, or choose another";
                 reader.add(&at, "…", remedy);
             }
         }

@@ -78,7 +78,11 @@ fn peppers(text: &str) -> Result<Peppers, String> {
             )
         };
         let (id, secret) = line.split_once(':').ok_or_else(unusable)?;
-        let engine = if secret.ends_with('=') { STANDARD } else { STANDARD_NO_PAD };
+        let engine = if secret.ends_with('=') {
+            STANDARD
+        } else {
+            STANDARD_NO_PAD
+        };
         let secret = engine.decode(secret).map_err(|_| unusable())?;
         read.push((id, Zeroizing::new(secret)));
     }

@@ -9,14 +9,15 @@ use super::kinds::Either;
 use super::parts::Settings;
 use super::read::{Path, Setting, kind};
 use super::shape::{Member, Shape, Table};
-use crate::authenticator::{Authenticator, AuthenticatorBuilder};
+use crate::authenticator::Authenticator;
 use crate::error::{ConfigError, Problems};
 use crate::ident::OrganizationId;
 use crate::policy::OrganizationPolicy;
 
 /// The one place where an authenticator gets new settings.
-fn hand_over(auth: &Authenticator, builder: AuthenticatorBuilder) -> Result<u64, ConfigError> {
-    auth.reload(builder)
+fn hand_over(auth: &Authenticator, new: &Config) -> Result<u64, ConfigError> {
+    auth.reload(new.settings()?)
+        .or_else(|error| new.in_words_of_file(&error))
 }
 
 impl Config {
@@ -42,8 +43,7 @@ impl Config {
             }
         }
         problems.or(Some(()))?;
-        let builder = new.settings()?;
-        let generation = hand_over(auth, builder)?;
+        let generation = hand_over(auth, &new)?;
         self.replace_policies(&new)?;
         let policies = self.policies.clone();
         *self = Self { policies, ..new };
@@ -66,7 +66,9 @@ impl Config {
             let Some(Either::First(policies)) = &settings.policies else {
                 return Some(BTreeSet::new());
             };
-            let organizations = policies.iter().map(|policy| policy.0.organization().clone());
+            let organizations = policies
+                .iter()
+                .map(|policy| policy.0.organization().clone());
             Some(organizations.collect())
         })
     }
@@ -92,7 +94,11 @@ fn fixed(table: &Table, old: &Value, new: &Value, at: &Path, problems: &mut Prob
                     (Shape::Secret, _) => "…".into(),
                     (_, value) => kind(value),
                 };
-                problems.add(at.as_str(), shown, "cannot be changed while the server runs; restart it");
+                problems.add(
+                    at.as_str(),
+                    shown,
+                    "cannot be changed while the server runs; restart it",
+                );
             }
         }
     }

@@ -33,7 +33,7 @@
 //! [`peer_address`](crate::authenticator::AuthenticatorBuilder::peer_address). Call these on the builder that
 //! [`Config::open`] returns.
 
-// mod changes;
+mod changes;
 mod environment;
 mod examine;
 mod kinds;

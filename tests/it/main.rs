@@ -36,6 +36,8 @@ mod config_docs;
 mod config_file;
 #[cfg(all(feature = "config", feature = "sqlite"))]
 mod config_open;
+#[cfg(feature = "config")]
+mod config_reload;
 mod differential;
 mod document;
 #[cfg(feature = "dpop")]

@@ -85,6 +85,15 @@ impl Problems {
         self.0.extend(found.0.iter().cloned());
     }
 
+    /// Adds what was found in a part, under the name of that part.
+    pub(crate) fn append_within(&mut self, part: &str, found: Self) {
+        let named = found.0.into_iter().map(|problem| Problem {
+            field: format!("{part}.{}", problem.field),
+            ..problem
+        });
+        self.0.extend(named);
+    }
+
     /// `value` if nothing was found; otherwise all problems, which `value` being `None` must have
     /// caused.
     pub(crate) fn or<T>(self, value: Option<T>) -> Result<T, ConfigError> {
@@ -92,6 +101,12 @@ impl Problems {
             Some(value) if self.0.is_empty() => Ok(value),
             _ => Err(ConfigError { problems: self.0 }),
         }
+    }
+}
+
+impl From<ConfigError> for Problems {
+    fn from(error: ConfigError) -> Self {
+        Self(error.problems)
     }
 }
 

@@ -239,7 +239,7 @@ impl Tokens {
         token: &str,
         now: UnixTime,
     ) -> Option<Result<(Principal, OrganizationId), Rejection>> {
-        let resource = self.auth.resource();
+        let resource = &self.auth.resource();
         match validate(token, &self.trust, resource, now, Attempt::AfterWait) {
             Outcome::Decided(Ok(good)) => Some(Ok((good.principal, good.organization))),
             Outcome::Decided(Err(rejection)) => Some(Err(rejection)),
@@ -255,7 +255,7 @@ impl Tokens {
         speaks_for: &[String],
         now: UnixTime,
     ) -> Option<Result<(String, Vec<RevocationTarget>), Rejection>> {
-        let resource = self.auth.resource();
+        let resource = &self.auth.resource();
         match set::validate(token, &self.trust, resource, now, Attempt::AfterWait) {
             set::Outcome::Decided(Ok(good)) => {
                 let targets = crate::events::targets(&good, speaks_for, now);

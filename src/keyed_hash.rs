@@ -39,6 +39,11 @@ impl KeyedHash {
         Some(Self { key, purpose })
     }
 
+    /// Whether both make the same hashes; in constant time.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.purpose == other.purpose && bool::from(self.key.ct_eq(&*other.key))
+    }
+
     /// The hash of these parts. Each part is preceded by its length, so that no two lists of parts
     /// are the same bytes (T21).
     pub(crate) fn of(&self, parts: &[&[u8]]) -> [u8; 32] {

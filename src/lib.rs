@@ -108,6 +108,7 @@
 //!   they are kept.
 //! - [`enrich`]: what your directory knows about a user. [`throttle`]: how failed API tokens are
 //!   slowed down. [`audit`]: a record of every decision.
+//! - [`Authenticator::reload`]: new settings while the server runs.
 //! - [`authenticator::AuthHandle`]: revocation while the server runs. [`revocation`]: what it covers, and a
 //!   log for servers of several processes. `events` (feature `events`): revocation by security event tokens.
 //! - [`fetch::Fetch`], [`clock::Clock`], [`api_token::ApiTokenStore`], [`policy::PolicyStore`],

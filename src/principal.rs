@@ -294,6 +294,11 @@ impl Principal {
         self.0.claims.get_or_init(read)
     }
 
+    /// The verified payload, as text.
+    pub(crate) fn payload(&self) -> &[u8] {
+        &self.0.payload
+    }
+
     /// Bytes it takes, roughly: for caches that are bounded by them.
     pub(crate) fn size(&self) -> usize {
         /// What the two counters of an `Arc`, or the allocator, take besides.

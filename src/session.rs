@@ -35,6 +35,11 @@ impl Sessions {
         Self(key)
     }
 
+    /// Whether their key is made of this one.
+    pub(crate) fn are_sealed_with(&self, key: &[u8]) -> bool {
+        KeyedHash::shared(Self::PURPOSE, key).is_some_and(|key| self.0.is_same(&key))
+    }
+
     /// The id as the client gets it: the inner service's, a dot, and the seal.
     pub(crate) fn seal(&self, id: &HeaderValue, owner: Owner<'_>) -> Option<HeaderValue> {
         let id = id.as_bytes();

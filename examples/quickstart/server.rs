@@ -76,7 +76,7 @@ pub(crate) async fn start(options: &Options) -> Result<Quickstart, Box<dyn Error
     })
     .build()?;
     auth.warm_up(Duration::from_secs(5)).await?;
-    let resource = auth.resource().clone();
+    let resource = auth.resource();
 
     // Without sessions, so that each call stands alone, as the printed lines do.
     let config = StreamableHttpServerConfig::default()

@@ -30,7 +30,7 @@ async fn serve(listener: TcpListener, auth: AuthenticatorBuilder) -> Result<(), 
             Some(peer.0.ip())
         })
         .build()?;
-    let cors = cors(auth.resource());
+    let cors = cors(&auth.resource());
     let app = Router::new()
         .route("/mcp", post(mcp))
         .layer(McpAuthLayer::new(auth)) // serves the metadata document too

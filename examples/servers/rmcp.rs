@@ -69,7 +69,8 @@ async fn serve(listener: TcpListener, auth: AuthenticatorBuilder) -> Result<(), 
         })
         .build()?;
     // rmcp looks at the host too, and takes loopback only unless told otherwise.
-    let hosts = auth.resource().allowed_hosts().unwrap_or_default();
+    let resource = auth.resource();
+    let hosts = resource.allowed_hosts().unwrap_or_default();
     // Without sessions each call stands alone, as the printed lines do. With them, the layer binds
     // their ids to who began them.
     let config = StreamableHttpServerConfig::default()

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
+use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::text::AuditText;
@@ -47,6 +48,17 @@ impl AuditTrail {
             next: AtomicU64::new(1),
             warned: AtomicBool::new(false),
         }))
+    }
+
+    /// Whether this is the name of the process in its records.
+    pub(crate) fn is_named(&self, name: &str) -> bool {
+        self.0.instance == Some(AuditText::new(name))
+    }
+
+    /// Whether emails are hashed with this key.
+    pub(crate) fn has_key(&self, key: &[u8]) -> bool {
+        let known = self.0.key.as_deref();
+        known.is_some_and(|known| known.ct_eq(key).into())
     }
 
     /// Numbers the record and hands it to the sink. Whatever the sink does, the request goes on

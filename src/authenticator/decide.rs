@@ -219,14 +219,13 @@ impl Inner {
         proven: &Proven,
         asked: Asked<'_>,
     ) -> Result<(Option<Permitted>, Option<Enrichment>), Need> {
-        self.shared
-            .revocations
-            .observe(&proven.principal, asked.now);
-        self.shared.revocations.check(proven, asked)?;
+        let revocations = &self.ground.revocations;
+        revocations.observe(&proven.principal, asked.now);
+        revocations.check(proven, asked)?;
         let permitted = self.permit(proven, asked)?;
         check_networks(proven, asked.sender, permitted.as_ref())?;
         self.check_scopes(proven)?;
-        let rules = &self.shared.rules;
+        let rules = &self.ground.rules;
         let enrichment = rules.enrichment(proven, asked)?;
         Ok((permitted, enrichment))
     }
@@ -239,14 +238,8 @@ impl Inner {
         causes: Causes,
         asked: Asked<'_>,
     ) -> Result<Option<UnixTime>, Need> {
-        let proven = Proven {
-            principal: context.principal().clone(),
-            organization: context.organization().clone(),
-            method: context.method(),
-            token: context.token().cloned(),
-            remembered: None,
-        };
-        self.shared.revocations.check(&proven, asked)?;
+        let proven = Proven::of(context);
+        self.ground.revocations.check(&proven, asked)?;
         let until = match (&proven.token, self.tokens(), opaque) {
             _ if !causes.contains(Causes::TOKEN) => None,
             (Some(used), Some(tokens), _) => tokens.still_serves(used, asked)?,
@@ -260,13 +253,13 @@ impl Inner {
         };
         check_networks(&proven, asked.sender, permitted.as_ref())?;
         if causes.contains(Causes::ALL) {
-            self.shared.rules.enrichment(&proven, asked)?;
+            self.ground.rules.enrichment(&proven, asked)?;
         }
         Ok(until)
     }
 
     fn permit(&self, proven: &Proven, asked: Asked<'_>) -> Result<Option<Permitted>, Need> {
-        let rules = &self.shared.rules;
+        let rules = &self.ground.rules;
         let Some(policy) = rules.policy(proven, asked)? else {
             return Ok(None);
         };

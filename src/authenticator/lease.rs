@@ -20,7 +20,7 @@ use tokio::time::Sleep;
 
 use super::need::{Need, Waited, settle};
 use super::sender::{Arrival, Sender};
-use super::{Authenticator, Inner};
+use super::{Authenticator, Current};
 use crate::clock::UnixTime;
 use crate::context::AuthContext;
 use crate::jose::compact::is_token_shaped;
@@ -40,7 +40,7 @@ const LAST_SECOND: Duration = Duration::from_millis(250);
 /// A party that was let in, and from where: what it takes to ask again.
 #[derive(Clone)]
 pub(crate) struct Opening {
-    inner: Arc<Inner>,
+    current: Current,
     context: AuthContext,
     /// The token, if its issuer has to be asked about it again.
     opaque: Option<Arc<SecretText>>,
@@ -50,18 +50,34 @@ pub(crate) struct Opening {
 }
 
 impl Authenticator {
-    /// Counts changes of anybody's standing. Read before judging what is to be leased.
-    pub(crate) fn generation(&self) -> u64 {
-        self.0.shared.signal.generation()
+    /// Counts changes of anybody's standing, reloads among them. Read before judging what is to be
+    /// leased, and before the settings are taken by which it is judged.
+    pub(crate) fn changes(&self) -> u64 {
+        self.0.ground.signal.generation()
     }
 
+    /// How many responses are open that will end with the credential that opened them
+    /// ([which](crate::middleware::auth#open-streams)): a gauge. One counts from the first time it
+    /// has nothing to send.
+    #[must_use]
+    pub fn open_streams(&self) -> usize {
+        self.0.ground.signal.listeners()
+    }
+}
+
+impl Current {
     /// Whether nothing can have changed since a party was let in: it is the same second, and nobody
     /// raised the signal.
     pub(crate) fn is_current(&self, context: &AuthContext, seen: u64) -> bool {
-        let same_second = || self.0.shared.clock.now() == context.admitted_at();
+        let same_second = || self.0.ground.clock.now() == context.admitted_at();
         // The clock is the user's and may panic (R15): judging again says so.
         let same_second = catch_unwind(AssertUnwindSafe(same_second));
-        self.generation() == seen && same_second.unwrap_or(false)
+        self.changes() == seen && same_second.unwrap_or(false)
+    }
+
+    /// Counts changes, as [`Authenticator::changes`] does.
+    pub(crate) fn changes(&self) -> u64 {
+        self.0.ground.signal.generation()
     }
 
     /// The credential to be kept while the inner service works, for a response that goes on and has
@@ -90,20 +106,12 @@ impl Authenticator {
             .and_then(access_token)
             .filter(|text| !is_token_shaped(text));
         Some(Opening {
-            inner: self.0.clone(),
+            current: self.clone(),
             context: context.clone(),
             opaque: opaque.map(|text| Arc::new(SecretText::new(text))),
             sender,
             seen,
         })
-    }
-
-    /// How many responses are open that will end with the credential that opened them
-    /// ([which](crate::middleware::auth#open-streams)): a gauge. One counts from the first time it
-    /// has nothing to send.
-    #[must_use]
-    pub fn open_streams(&self) -> usize {
-        self.0.shared.signal.listeners()
     }
 }
 
@@ -113,14 +121,25 @@ impl Opening {
         if let Some(token) = self.context.token() {
             return token.ends_at();
         }
-        self.inner.ends_at(principal)
+        self.current.0.ends_at(principal)
+    }
+
+    /// Takes the newest settings, and judges by them what earlier ones let in. If there are any, says
+    /// when the party ends by them.
+    fn catch_up(&mut self, now: UnixTime) -> Result<Option<UnixTime>, Rejection> {
+        let Some(newer) = self.current.newer() else {
+            return Ok(None);
+        };
+        newer.0.accept(&self.context, self.opaque.is_some(), now)?;
+        self.current = newer;
+        Ok(Some(self.ends_at()))
     }
 
     /// Judged again, or what is needed for it.
     fn judge(&self, causes: Causes, waited: Waited) -> Result<Option<UnixTime>, Need> {
-        let asked = self.inner.asked(&self.sender, waited);
+        let asked = self.current.0.asked(&self.sender, waited);
         let party = (&self.context, self.opaque.as_deref());
-        self.inner.readmit(party, causes, asked)
+        self.current.0.readmit(party, causes, asked)
     }
 }
 
@@ -161,7 +180,7 @@ pin_project! {
 
 impl Lease {
     pub(crate) fn new(opening: Opening) -> Pin<Box<Self>> {
-        let signal = &opening.inner.shared.signal;
+        let signal = &opening.current.0.ground.signal;
         let context = &opening.context;
         let topics = [
             Some(signal.topic(context.organization())),
@@ -220,8 +239,8 @@ impl Lease {
 
     /// Whether anything may pass.
     fn judge(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Result<bool, Rejection> {
-        let this = self.as_mut().project();
-        let clock = &this.opening.inner.shared.clock;
+        let mut this = self.as_mut().project();
+        let clock = &this.opening.current.0.ground.clock;
         *this.now = clock.now();
         let since_start = clock.monotonic();
         let looked_at = *this.looked_at.get_or_insert(since_start);
@@ -233,6 +252,10 @@ impl Lease {
             causes |= Causes::ALL;
         }
         if !causes.is_empty() {
+            if let Some(ends_at) = this.opening.catch_up(*this.now)? {
+                *this.ends_at = ends_at;
+                this.sleep.set(None);
+            }
             if let Some(judging) = this.judging.take() {
                 causes |= judging.causes;
                 holds |= judging.holds;
@@ -277,12 +300,15 @@ impl Lease {
         let (reason, note) = (rejection.reason().code(), rejection.note());
         tracing::debug!(target: "tower_mcp_auth::stream", reason, note, "a response stream was ended");
         let Opening {
-            inner,
+            current,
             context,
             sender,
             ..
         } = &self.opening;
-        inner.shared.audit_end(context, sender, rejection, self.now);
+        current
+            .0
+            .ground
+            .audit_end(context, sender, rejection, self.now);
     }
 }
 

@@ -2,27 +2,32 @@
 
 mod binding;
 mod builder;
+mod carried;
 mod decide;
 #[cfg(feature = "events")]
 mod events;
 mod evidence;
 mod follower;
 mod foreign;
+mod ground;
 mod held;
 mod issued;
 mod lease;
 mod limits;
+mod mounts;
 mod need;
 mod news;
 mod opaque;
 mod operations;
 mod options;
 mod puts;
+mod reload;
 mod remembered;
 mod revocation;
 mod revoked;
 mod rules;
 mod sender;
+mod slot;
 mod status;
 mod tokens;
 mod trail;
@@ -32,37 +37,30 @@ use std::fmt;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 
 use futures_util::FutureExt;
 use http::request::Parts;
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method};
 
-use crate::clock::Clock;
 use crate::context::{AuthContext, Operations};
-use crate::error::{ConfigError, Problems};
-#[cfg(feature = "events")]
-use crate::fetch::DynFetch;
 use crate::oauth::introspection::Introspector;
-use crate::oauth::jwt::{Trust, TrustedIssuer};
+use crate::oauth::jwt::Trust;
 use crate::policy::ClientPattern;
 use crate::rejection::{Reason, Rejection};
 use crate::resource::{ProtectedResource, Resource};
 use crate::scope::ScopeSet;
 use crate::session::Sessions;
-use crate::signal::Signal;
+use crate::throttle::ThrottleSettings;
 
 use binding::Bindings;
 use decide::Kept;
+use ground::Ground;
 use need::{Waited, settle};
-use operations::known_scopes;
 use remembered::Memory;
-use revocation::Revocations;
-use rules::Rules;
 use sender::{Sender, Senders};
+use slot::Slot;
 use tokens::Tokens;
-use trail::Audit;
 
 pub use builder::AuthenticatorBuilder;
 pub use follower::RevocationStatus;
@@ -74,6 +72,7 @@ pub use sender::PeerAddress;
 pub use crate::oauth::keys::{IssuerStatus, KeyState};
 
 pub(crate) use lease::{Lease, Opening, Verdict};
+pub(crate) use slot::Current;
 pub(crate) use tokens::UsedToken;
 
 /// Decides who a request comes from, for one protected resource. Cloning shares it.
@@ -94,8 +93,9 @@ pub(crate) use tokens::UsedToken;
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct Authenticator(Arc<Inner>);
+pub struct Authenticator(Arc<Slot>);
 
+/// A mount in one generation of its settings. It never changes.
 struct Inner {
     resource: Resource,
     required_scopes: ScopeSet,
@@ -109,28 +109,25 @@ struct Inner {
     challenge_scopes: ChallengeScopes,
     asks: OnceLock<[Rejection; 2]>,
     shared: Arc<Shared>,
+    ground: Arc<Ground>,
+    /// Where newer settings will be.
+    slot: Weak<Slot>,
 }
 
-/// What all mounts of a server have in common.
+/// What all mounts of a server have in common in one generation of its settings.
 struct Shared {
-    clock: Arc<dyn Clock>,
-    #[cfg(feature = "events")]
-    fetch: DynFetch,
+    generation: u64,
     tokens: Option<Tokens>,
     introspectors: Vec<Arc<Introspector>>,
     bindings: Bindings,
+    /// Of this generation alone: what others proved was proved by other settings.
     memory: Option<Memory>,
-    mounts: AtomicU64,
-    rules: Rules,
-    revocations: Revocations,
+    throttle: ThrottleSettings,
     senders: Senders,
-    sessions: Option<Sessions>,
     supported_clients: Vec<ClientPattern>,
     disabled_is_forbidden: bool,
     basic_challenge: Option<HeaderValue>,
-    audit: Option<Audit>,
     close_streams: bool,
-    signal: Arc<Signal>,
 }
 
 /// What a decision looks at.
@@ -158,70 +155,6 @@ impl Authenticator {
         AuthenticatorBuilder::new(resource)
     }
 
-    /// The same keys for another mount of the same server, such as `/v2/mcp` beside `/mcp`. The
-    /// other resource gets its own audience, document and challenge.
-    ///
-    /// If it lists no issuer it inherits all of this authenticator's. Those it lists must be among
-    /// them, and only they are then trusted. Listing one only names it: its settings are those it
-    /// has here.
-    ///
-    /// # Errors
-    ///
-    /// Every problem of the other resource's configuration.
-    pub fn mount(&self, mut resource: ProtectedResource) -> Result<Self, ConfigError> {
-        let mut problems = Problems::default();
-        if resource.issuers.is_empty() {
-            resource.issuers = self
-                .0
-                .trust
-                .issuers()
-                .map(|known| known.config.clone())
-                .collect();
-            resource
-                .issuers
-                .sort_by(|a, b| a.identifier.cmp(&b.identifier));
-        }
-        resource.derived = self.0.shared.bindings.members();
-        let checked = resource.examine(&mut problems);
-        let mut trusted = Vec::new();
-        for (index, config) in resource.issuers.into_iter().enumerate() {
-            match self.0.trust.get(&config.identifier) {
-                Some(known) => trusted.push(TrustedIssuer::clone(known)),
-                None => problems.add(
-                    format!("issuer[{index}]"),
-                    config.identifier,
-                    "not an issuer of the first mount; add it there, or build a second authenticator",
-                ),
-            }
-        }
-        let resource = problems.or(checked)?;
-        let required_scopes = self.0.required_scopes.clone();
-        let known_scopes = known_scopes(&resource, &required_scopes, self.tool_rules());
-        let operations = self.tool_rules().map(|rules| Operations {
-            rules: rules.clone(),
-            known: known_scopes.clone(),
-        });
-        Ok(Self(Arc::new(Inner {
-            resource,
-            required_scopes,
-            known_scopes,
-            credential_limit: self.0.credential_limit,
-            forward_credential: self.0.forward_credential,
-            trust: Trust::new(trusted),
-            mount: self.0.shared.mounts.fetch_add(1, Ordering::Relaxed),
-            operations: operations.map(Arc::new),
-            challenge_scopes: self.0.challenge_scopes.clone(),
-            asks: OnceLock::new(),
-            shared: self.0.shared.clone(),
-        })))
-    }
-
-    /// The resource this authenticator protects.
-    #[must_use]
-    pub fn resource(&self) -> &Resource {
-        &self.0.resource
-    }
-
     /// Judges the credential of a request, without any HTTP around it: for servers that are not
     /// Tower services. [`McpAuthLayer`](crate::McpAuthLayer) does this and everything else.
     ///
@@ -235,28 +168,31 @@ impl Authenticator {
             headers: &parts.headers,
             extensions: &parts.extensions,
         };
-        let arrival = self.arrival(head);
-        let decision = match self.begin(head, arrival) {
+        let current = self.latest();
+        let arrival = current.arrival(head);
+        let decision = match current.begin(head, arrival) {
             Begin::Decided(decision) => decision,
             Begin::Pending(decision) => decision.await,
         };
-        self.audit(head, decision.as_ref().map(Some), None, None, arrival);
+        current.audit(head, decision.as_ref().map(Some), None, None, arrival);
         decision
     }
 
     /// Revokes and flushes while the server runs.
     #[must_use]
     pub fn handle(&self) -> AuthHandle {
-        AuthHandle(self.0.shared.clone())
+        AuthHandle(self.0.clone())
     }
+}
 
+impl Current {
     pub(crate) fn forwards_credential(&self) -> bool {
         self.0.forward_credential
     }
 
     /// The seals of session ids, unless sessions are left alone.
     pub(crate) fn sessions(&self) -> Option<&Sessions> {
-        self.0.shared.sessions.as_ref()
+        self.0.ground.sessions.as_ref()
     }
 
     /// The header besides `Authorization` that may carry a credential.
@@ -345,8 +281,17 @@ impl Authenticator {
 impl fmt::Debug for Authenticator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Authenticator")
+            .field("resource", &self.0.newest.load().resource.identifier())
+            .field("generation", &self.generation())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Current {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Current")
             .field("resource", &self.0.resource.identifier())
-            .field("required_scopes", &self.0.required_scopes)
+            .field("generation", &self.0.shared.generation)
             .finish_non_exhaustive()
     }
 }

@@ -49,7 +49,7 @@ impl Asked<'_> {
 impl Inner {
     /// Asks now.
     pub(super) fn asked<'r>(&self, sender: &'r Sender, waited: Waited) -> Asked<'r> {
-        let clock = &self.shared.clock;
+        let clock = &self.ground.clock;
         Asked {
             sender,
             now: clock.now(),

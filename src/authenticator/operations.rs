@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use http::HeaderMap;
 
-use super::{Authenticator, Inner};
+use super::{Current, Inner};
 use crate::clock::UnixTime;
 use crate::context::AuthContext;
 use crate::operation::Operation;
@@ -32,7 +32,7 @@ pub enum ChallengeScopes {
     Everything,
 }
 
-impl Authenticator {
+impl Current {
     /// The tool rules, if operations are judged.
     pub(crate) fn tool_rules(&self) -> Option<&ToolRules> {
         Some(&self.0.operations.as_ref()?.rules)
@@ -57,7 +57,7 @@ impl Authenticator {
 
     /// The clock is the user's and may panic (R15).
     fn now(&self) -> Result<UnixTime, Rejection> {
-        let clock = AssertUnwindSafe(|| self.0.shared.clock.now());
+        let clock = AssertUnwindSafe(|| self.0.ground.clock.now());
         catch_unwind(clock).map_err(|_| Reason::Internal.into())
     }
 

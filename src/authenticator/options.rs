@@ -4,6 +4,8 @@ use http::HeaderValue;
 use zeroize::Zeroizing;
 
 use super::AuthenticatorBuilder;
+use super::ground::Ground;
+use super::trail::Audit;
 use crate::audit::trail::AuditTrail;
 use crate::audit::{AuditSink, AuditText};
 use crate::error::Problems;
@@ -73,7 +75,16 @@ impl AuthenticatorBuilder {
 }
 
 impl Options {
-    pub(super) fn examine_audit(&self, problems: &mut Problems) {
+    pub(super) fn has_sink(&self) -> bool {
+        self.sink.is_some()
+    }
+
+    /// Against the trail of a server that runs, name and key can only be said again.
+    pub(super) fn examine_audit(&self, running: Option<&Ground>, problems: &mut Problems) {
+        if let Some(ground) = running {
+            self.examine_audit_again(ground.audit.as_ref(), problems);
+            return;
+        }
         let orphan = "there is no sink; call audit(…)";
         if let Some(name) = &self.audit_instance {
             let fits = (1..=MAX_INSTANCE).contains(&name.len())
@@ -93,6 +104,23 @@ impl Options {
             } else if self.sink.is_none() {
                 problems.add("audit_key", length, orphan);
             }
+        }
+    }
+
+    fn examine_audit_again(&self, audit: Option<&Audit>, problems: &mut Problems) {
+        let remedy =
+            "cannot be changed while the server runs: leave it out here, or restart the server";
+        let trail = audit.map(|audit| &audit.trail);
+        if let Some(name) = &self.audit_instance
+            && !trail.is_some_and(|trail| trail.is_named(name))
+        {
+            problems.add("audit_instance", name, remedy);
+        }
+        if let Some(key) = &self.audit_key
+            && !trail.is_some_and(|trail| trail.has_key(key))
+        {
+            // Never the key itself.
+            problems.add("audit_key", format!("{} bytes", key.len()), remedy);
         }
     }
 

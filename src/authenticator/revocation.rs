@@ -9,12 +9,12 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use futures_util::FutureExt;
 
-use super::Shared;
 use super::decide::Proven;
 use super::follower::Follower;
 use super::need::{Asked, Need};
 use super::news::Audience;
 use super::revoked::Table;
+use super::slot::Slot;
 use crate::clock::UnixTime;
 use crate::error::BackendError;
 use crate::ident::{ClientId, OrganizationId, Subject};
@@ -130,7 +130,7 @@ impl Revocations {
 /// then revoked here, as far as known, and it is to be tried again. Without a log they cannot fail.
 /// Dropping the future before it is done leaves open whether the log has it.
 #[derive(Clone)]
-pub struct AuthHandle(pub(super) Arc<Shared>);
+pub struct AuthHandle(pub(super) Arc<Slot>);
 
 impl AuthHandle {
     /// Ends one access token, by its issuer and its `jti`.
@@ -243,7 +243,7 @@ impl AuthHandle {
     ///
     /// The shared log did not take it.
     pub async fn revoke(&self, target: RevocationTarget) -> Result<(), BackendError> {
-        let entry = RevocationEntry::new(&target, self.0.clock.now());
+        let entry = RevocationEntry::new(&target, self.0.ground.clock.now());
         self.revoke_by(target, entry).await
     }
 
@@ -253,7 +253,7 @@ impl AuthHandle {
         target: RevocationTarget,
         entry: RevocationEntry,
     ) -> Result<(), BackendError> {
-        let revocations = &self.0.revocations;
+        let revocations = &self.0.ground.revocations;
         if let Some(follower) = &revocations.follower {
             append(follower.log(), entry.clone()).await?;
         }
@@ -267,7 +267,7 @@ impl AuthHandle {
     /// gets lost is made up for. A log with [hints](crate::revocation::RevocationLog::hinted) of its own
     /// needs no call. Without a log it does nothing.
     pub fn notify(&self) {
-        if let Some(follower) = &self.0.revocations.follower {
+        if let Some(follower) = &self.0.ground.revocations.follower {
             follower.notify();
         }
     }
@@ -275,17 +275,16 @@ impl AuthHandle {
     /// Forgets every verified access token, introspection answer, cached token record, policy and
     /// user fact: the next request verifies again and asks the stores and the issuers.
     pub fn flush(&self) {
-        self.0.rules.flush();
-        if let Some(memory) = &self.0.memory {
+        let ground = &self.0.ground;
+        ground.flush();
+        let newest = self.0.newest.load_full();
+        if let Some(memory) = &newest.shared.memory {
             memory.flush();
         }
-        if let Some(tokens) = &self.0.tokens {
-            tokens.flush();
-        }
-        for introspector in &self.0.introspectors {
+        for introspector in &newest.shared.introspectors {
             introspector.flush();
         }
-        self.0.signal.raise(Causes::ALL, None);
+        ground.signal.raise(Causes::ALL, None);
     }
 }
 

@@ -1,6 +1,7 @@
 //! Where a request came from.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Extensions, HeaderMap};
@@ -16,21 +17,17 @@ use crate::policy::{ForwardedProto, TrustedProxies, client_address, forwarded_pr
 #[expect(clippy::exhaustive_structs, reason = "a newtype to be made by anyone")]
 pub struct PeerAddress(pub IpAddr);
 
-type PeerOf = dyn Fn(&Extensions) -> Option<IpAddr> + Send + Sync;
+pub(super) type PeerOf = dyn Fn(&Extensions) -> Option<IpAddr> + Send + Sync;
 
 /// How the sender of a request is found.
 pub(super) struct Senders {
-    pub(super) peer_of: Box<PeerOf>,
+    pub(super) peer_of: Arc<PeerOf>,
     pub(super) proxies: TrustedProxies,
 }
 
-impl Default for Senders {
-    fn default() -> Self {
-        Self {
-            peer_of: Box::new(|extensions| extensions.get::<PeerAddress>().map(|peer| peer.0)),
-            proxies: TrustedProxies::none(),
-        }
-    }
+/// Where servers that say nothing else keep the peer's address.
+pub(super) fn usual_peer(extensions: &Extensions) -> Option<IpAddr> {
+    extensions.get::<PeerAddress>().map(|peer| peer.0)
 }
 
 /// When and from where a request came: found out once, for its decision and its record.

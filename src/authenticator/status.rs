@@ -16,39 +16,46 @@ impl Authenticator {
     /// cannot be fetched.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        let follower = self.0.shared.revocations.follower.as_ref();
+        let follower = self.0.ground.revocations.follower.as_ref();
         follower.is_none_or(Follower::is_ready)
-            && self.0.trust.issuers().all(|issuer| issuer.keys.is_ready())
+            && self
+                .latest()
+                .0
+                .trust
+                .issuers()
+                .all(|issuer| issuer.keys.is_ready())
     }
 
     /// How this process stands to the log of revocations it shares with others; `None` without one.
     #[must_use]
     pub fn revocation_status(&self) -> Option<RevocationStatus> {
-        let follower = self.0.shared.revocations.follower.as_ref();
+        let follower = self.0.ground.revocations.follower.as_ref();
         follower.map(Follower::status)
     }
 
     /// How many targets are revoked now, roughly, over all mounts: a gauge.
     #[must_use]
     pub fn revocations(&self) -> usize {
-        self.0.shared.revocations.len()
+        self.0.ground.revocations.len()
     }
 
     /// How many verified access tokens and API tokens are remembered now, over all mounts: a gauge.
     #[must_use]
     pub fn verified_tokens(&self) -> usize {
-        self.0.shared.memory.as_ref().map_or(0, Memory::len)
+        self.latest()
+            .0
+            .shared
+            .memory
+            .as_ref()
+            .map_or(0, Memory::len)
     }
 
     /// How each issuer stands, in the order of their identifiers: for health checks and gauges.
     #[must_use]
     pub fn issuer_status(&self) -> Vec<IssuerStatus> {
-        let mut all: Vec<_> = self
-            .0
-            .trust
-            .issuers()
-            .map(|issuer| issuer.keys.status())
-            .collect();
+        let current = self.latest();
+        let issuers = current.0.trust.issuers();
+        let mut all: Vec<_> = issuers.map(|issuer| issuer.keys.status()).collect();
         all.sort_by(|a, b| a.issuer.cmp(&b.issuer));
         all
     }
@@ -63,16 +70,20 @@ impl Authenticator {
     ///
     /// Names the issuers whose keys, or the log, that were not there by the deadline. A server may start regardless.
     pub async fn warm_up(&self, deadline: Duration) -> Result<(), BackendError> {
-        let follower = self.0.shared.revocations.follower.as_ref();
-        let keys = join_all(self.0.trust.issuers().map(|issuer| issuer.keys.warm_up()));
+        let follower = self.0.ground.revocations.follower.as_ref();
+        let current = self.latest();
+        let keys = join_all(
+            current
+                .0
+                .trust
+                .issuers()
+                .map(|issuer| issuer.keys.warm_up()),
+        );
         let log = OptionFuture::from(follower.map(Follower::warm_up));
         // The outcome is read from the sources: some may have come before the deadline.
         let _ = tokio::time::timeout(deadline, join(keys, log)).await;
-        let missing = self
-            .0
-            .trust
-            .issuers()
-            .filter(|issuer| !issuer.keys.is_ready());
+        let issuers = current.0.trust.issuers();
+        let missing = issuers.filter(|issuer| !issuer.keys.is_ready());
         let mut missing: Vec<&str> = missing.map(|issuer| &*issuer.name).collect();
         if follower.is_some_and(|follower| !follower.is_ready()) {
             missing.push("the revocation log");

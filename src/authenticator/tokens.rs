@@ -71,13 +71,14 @@ impl UsedToken {
 
 /// What is needed to judge API tokens, ours and foreign ones.
 pub(super) struct Tokens {
-    pub(super) issued: Option<Issued>,
-    pub(super) foreign: Option<Foreign>,
+    pub(super) issued: Option<Arc<Issued>>,
+    pub(super) foreign: Option<Arc<Foreign>>,
     pub(super) guard: Guard,
     pub(super) header: Option<HeaderName>,
 }
 
 /// Slows down those who fail.
+#[derive(Clone)]
 pub(super) struct Guard(pub(super) Arc<Throttle>);
 
 /// Who judges a credential, by its shape alone (JWT-1): our prefix first.
@@ -109,15 +110,6 @@ impl Guard {
 }
 
 impl Tokens {
-    pub(super) fn flush(&self) {
-        if let Some(issued) = &self.issued {
-            issued.flush();
-        }
-        if let Some(foreign) = &self.foreign {
-            foreign.flush();
-        }
-    }
-
     /// Whose API token a credential is, if anybody's.
     pub(super) fn claim(&self, credential: &str) -> Result<Option<Claim<'_>>, foreign::Quarrel> {
         if let Some(issued) = &self.issued

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::evidence::Evidence;
+use super::ground::Ground;
 use super::puts;
 use super::sender::{Arrival, Sender};
-use super::{Authenticator, Head, Shared};
+use super::{Current, Head};
 use crate::api_token::ApiTokens;
 use crate::audit::trail::AuditTrail;
 use crate::audit::{
@@ -80,21 +81,21 @@ impl Drop for Unfinished {
     }
 }
 
-impl Authenticator {
+impl Current {
     /// Whether decisions are put on record.
     pub(crate) fn audits(&self) -> bool {
-        self.0.shared.audit.is_some()
+        self.0.ground.audit.is_some()
     }
 
     /// When and from where a request came. Time is measured only for a record.
     pub(crate) fn arrival(&self, head: Head<'_>) -> Arrival {
-        let shared = &self.0.shared;
+        let ground = &self.0.ground;
         let find = || Arrival {
-            at: match &shared.audit {
-                Some(_) => shared.clock.monotonic(),
+            at: match &ground.audit {
+                Some(_) => ground.clock.monotonic(),
                 None => Duration::ZERO,
             },
-            sender: Some(shared.senders.of(head.headers, head.extensions)),
+            sender: Some(self.0.shared.senders.of(head.headers, head.extensions)),
         };
         catch_unwind(AssertUnwindSafe(find)).unwrap_or(Arrival {
             at: Duration::ZERO,
@@ -102,14 +103,22 @@ impl Authenticator {
         })
     }
 
+    /// The same arrival, its sender found by these settings.
+    pub(crate) fn arrival_again(&self, head: Head<'_>, before: Arrival) -> Arrival {
+        Arrival {
+            at: before.at,
+            ..self.arrival(head)
+        }
+    }
+
     /// Watches over a decision that has to wait; without a sink, nothing.
     pub(super) fn unfinished(&self, head: Head<'_>, arrival: Arrival) -> Unfinished {
-        let shared = &self.0.shared;
-        Unfinished(shared.audit.as_ref().map(|audit| {
+        let ground = &self.0.ground;
+        Unfinished(ground.audit.as_ref().map(|audit| {
             let record = AuditRecord::new(AuditEvent::AuthAbandoned, UnixTime::from_secs(0));
             Box::new(Waiting {
                 trail: audit.trail.clone(),
-                clock: shared.clock.clone(),
+                clock: ground.clock.clone(),
                 arrival,
                 record: self.described(record, head, arrival, &audit.trail),
             })
@@ -125,11 +134,11 @@ impl Authenticator {
         request_id: Option<&str>,
         arrival: Arrival,
     ) {
-        let shared = &self.0.shared;
-        let Some(Audit { trail, .. }) = &shared.audit else {
+        let ground = &self.0.ground;
+        let Some(Audit { trail, .. }) = &ground.audit else {
             return;
         };
-        let (now, latency) = times(&*shared.clock, arrival);
+        let (now, latency) = times(&*ground.clock, arrival);
         let record = match decision {
             Ok(None) => AuditRecord::new(AuditEvent::AuthOk, now),
             Ok(Some(context)) => granted(now, context),
@@ -151,11 +160,11 @@ impl Authenticator {
         context: Option<&AuthContext>,
         arrival: Arrival,
     ) {
-        let shared = &self.0.shared;
-        let Some(Audit { trail, .. }) = &shared.audit else {
+        let ground = &self.0.ground;
+        let Some(Audit { trail, .. }) = &ground.audit else {
             return;
         };
-        let (now, latency) = times(&*shared.clock, arrival);
+        let (now, latency) = times(&*ground.clock, arrival);
         let record = match context {
             Some(context) => granted(now, context),
             None => AuditRecord::new(AuditEvent::AuthAbandoned, now),
@@ -175,11 +184,11 @@ impl Authenticator {
         request_id: &str,
         arrival: Arrival,
     ) {
-        let shared = &self.0.shared;
-        let Some(Audit { trail, .. }) = &shared.audit else {
+        let ground = &self.0.ground;
+        let Some(Audit { trail, .. }) = &ground.audit else {
             return;
         };
-        let (now, latency) = times(&*shared.clock, arrival);
+        let (now, latency) = times(&*ground.clock, arrival);
         let mut record = proven(AuditRecord::withdrawn(now, rejection), rejection);
         record.latency = latency;
         record.net = arrival.sender.as_ref().map(net);
@@ -208,7 +217,7 @@ impl Authenticator {
     }
 }
 
-impl Shared {
+impl Ground {
     /// Hands the record of a stream that was ended to the sink, if there is one.
     pub(super) fn audit_end(
         &self,

@@ -40,7 +40,7 @@ mod replay;
 mod target;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::HeaderValue;
@@ -133,6 +133,10 @@ impl Dpop {
         self
     }
 
+    pub(crate) fn has_store(&self) -> bool {
+        self.store.is_some()
+    }
+
     /// Adds every mistake to `problems`.
     pub(crate) fn examine(&self, problems: &mut Problems) -> Option<Rules> {
         if self.algorithms.is_empty() {
@@ -166,11 +170,10 @@ impl Dpop {
             algorithms: self.algorithms.clone(),
             max_age: i64::try_from(seconds).ok()?,
             nonces: key.ok()?.map(Nonces::new),
+            nonces_last: matches!(self.nonces, NonceKey::Random),
             replays: match &self.store {
                 Some(store) => Replays::There(store.clone()),
-                None => Replays::Here(Arc::new(replay::Memory::new(
-                    self.max_age.saturating_mul(2),
-                ))),
+                None => Replays::Here(Arc::new(replay::Memory::new(span(self.max_age)))),
             },
         })
     }
@@ -202,10 +205,38 @@ pub(crate) struct Rules {
     /// In seconds.
     max_age: i64,
     nonces: Option<Nonces>,
+    /// Whether they are of this process alone, and so of all its settings.
+    nonces_last: bool,
     pub(crate) replays: Replays,
 }
 
+/// What outlives settings: a proof that was used stays used, and a nonce that was given stays good.
+#[derive(Debug, Default)]
+pub(crate) struct Lasting {
+    replays: OnceLock<Replays>,
+    nonces: OnceLock<Nonces>,
+}
+
+/// For how long a proof could come again: it may have been made as far ahead as ago.
+fn span(max_age: Duration) -> Duration {
+    max_age.saturating_mul(2)
+}
+
 impl Rules {
+    /// The same rules over what lasts, or what lasts from now on.
+    pub(crate) fn lasting(mut self, lasting: &Lasting) -> Self {
+        self.replays = lasting.replays.get_or_init(|| self.replays).clone();
+        if let Replays::Here(memory) = &self.replays {
+            memory.keep_for(span(Duration::from_secs(self.max_age.unsigned_abs())));
+        }
+        if self.nonces_last {
+            self.nonces = self
+                .nonces
+                .map(|own| lasting.nonces.get_or_init(|| own).clone());
+        }
+        self
+    }
+
     pub(crate) fn algorithms(&self) -> impl Iterator<Item = &'static str> {
         self.algorithms.iter().map(|one| one.name())
     }

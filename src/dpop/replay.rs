@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -135,8 +136,8 @@ type Short = [u8; 16];
 /// could come again. Bounded; past that bound the oldest are forgotten first.
 pub(crate) struct Memory {
     shards: [Mutex<Generations>; SHARDS],
-    /// How long a generation lasts.
-    span: Duration,
+    /// How long a generation lasts, in seconds.
+    span: AtomicU64,
     most: usize,
 }
 
@@ -156,9 +157,14 @@ impl Memory {
     fn bounded(span: Duration, most: usize) -> Self {
         Self {
             shards: std::array::from_fn(|_| Mutex::default()),
-            span,
+            span: AtomicU64::new(span.as_secs()),
             most,
         }
+    }
+
+    /// For proofs that could come again within `span` too.
+    pub(crate) fn keep_for(&self, span: Duration) {
+        self.span.fetch_max(span.as_secs(), Ordering::Relaxed);
     }
 
     /// Never waits for anything but another claim.
@@ -172,7 +178,8 @@ impl Memory {
             return Claim::Again;
         };
         let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-        let gone = shard.turn(now, self.span, self.most);
+        let span = Duration::from_secs(self.span.load(Ordering::Relaxed));
+        let gone = shard.turn(now, span, self.most);
         let again = shard.old.contains(&short) || !shard.young.insert(short);
         drop(shard);
         // Freed when nobody waits for it.

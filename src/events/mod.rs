@@ -227,7 +227,7 @@ impl Inner {
     async fn verify(&self, token: &str) -> Result<Verified, Rejection> {
         let look = |attempt| {
             let now = self.auth.clock().now();
-            validate(token, &self.trust, self.auth.resource(), now, attempt)
+            validate(token, &self.trust, &self.auth.resource(), now, attempt)
         };
         match look(Attempt::First) {
             Outcome::Decided(decided) => return decided,

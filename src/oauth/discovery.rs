@@ -1,7 +1,7 @@
 //! Where an issuer's keys are: authorization server metadata (RFC 8414, OpenID Connect Discovery).
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -36,8 +36,8 @@ struct Located {
     /// Always, unless the issuer is asked about its tokens.
     jwks_uri: Option<Url>,
     introspection: Option<Url>,
-    /// Scopes this server asks clients for and the issuer does not list.
-    unlisted: ScopeSet,
+    /// The scopes the issuer lists, if it lists any.
+    listed: Option<Arc<[Box<str>]>>,
     at: Duration,
 }
 
@@ -45,7 +45,7 @@ struct Located {
 struct Read {
     jwks_uri: Option<Url>,
     introspection: Option<Url>,
-    unlisted: ScopeSet,
+    listed: Option<Arc<[Box<str>]>>,
 }
 
 /// Finds and remembers one issuer's `jwks_uri`, and where it is asked about tokens.
@@ -56,7 +56,7 @@ pub(super) struct Discovery {
     /// Whether its tokens may be opaque, so that it can do without keys.
     introspects: bool,
     /// What this server may ask clients to get from the issuer (SCP-6).
-    wanted: ScopeSet,
+    wanted: Mutex<ScopeSet>,
     located: Mutex<Option<Located>>,
     /// Held by the one of all who ask about tokens that searches.
     searching: tokio::sync::Mutex<()>,
@@ -70,7 +70,7 @@ impl Discovery {
             identifier: issuer.identifier.clone(),
             configured: issuer.jwks_uri.clone(),
             introspects: issuer.introspection.is_some(),
-            wanted,
+            wanted: Mutex::new(wanted),
             located: Mutex::new(None),
             searching: tokio::sync::Mutex::default(),
             suspect: false.into(),
@@ -147,7 +147,21 @@ impl Discovery {
     /// The scopes this server may ask clients for that the issuer's metadata does not list; none
     /// if it lists no scopes at all, or has not been read.
     pub(super) fn unlisted_scopes(&self) -> ScopeSet {
-        self.known().map(|known| known.unlisted).unwrap_or_default()
+        let known = self.known();
+        known.map_or_else(ScopeSet::empty, |known| {
+            self.unlisted(known.listed.as_deref())
+        })
+    }
+
+    /// What this server may ask clients to get from now on.
+    pub(super) fn want(&self, scopes: ScopeSet) {
+        let before = self.unlisted_scopes();
+        *self.wanted() = scopes;
+        self.tell_unlisted(Some(&before), &self.unlisted_scopes());
+    }
+
+    fn wanted(&self) -> MutexGuard<'_, ScopeSet> {
+        self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn known(&self) -> Option<Located> {
@@ -172,19 +186,13 @@ impl Discovery {
                 "the issuer moved its keys to another host"
             );
         }
-        if !read.unlisted.is_empty() && before.is_none_or(|before| before.unlisted != read.unlisted)
-        {
-            tracing::warn!(
-                target: super::keys::TARGET,
-                issuer = %self.identifier,
-                scopes = %read.unlisted,
-                "this server asks clients for scopes that the issuer's metadata does not list: they may be unable to get them"
-            );
-        }
+        let before = before.map(|before| self.unlisted(before.listed.as_deref()));
+        let unlisted = self.unlisted(read.listed.as_deref());
+        self.tell_unlisted(before.as_ref(), &unlisted);
         let located = Located {
             jwks_uri: read.jwks_uri,
             introspection: read.introspection,
-            unlisted: read.unlisted,
+            listed: read.listed,
             at: now,
         };
         *self.located.lock().unwrap_or_else(PoisonError::into_inner) = Some(located.clone());
@@ -238,7 +246,10 @@ impl Discovery {
                 self.identifier
             )));
         }
-        let unlisted = self.unlisted(&metadata.scopes_supported);
+        let listed = metadata.scopes_supported.as_array().map(|listed| {
+            let listed = listed.iter().filter_map(|scope| scope.as_str());
+            listed.map(Box::from).collect()
+        });
         // Keys found elsewhere, and tokens that need none, do without.
         let needs_keys = self.configured.is_none() && !self.introspects;
         let jwks_uri = match metadata.jwks_uri {
@@ -257,7 +268,7 @@ impl Discovery {
         Ok(Read {
             jwks_uri,
             introspection: endpoint.filter(|url| !self.leads_home(url)),
-            unlisted,
+            listed,
         })
     }
 
@@ -269,13 +280,25 @@ impl Discovery {
 
     /// An issuer need not list its scopes (RFC 8414 §2). If it does, what is not listed is worth a
     /// word, and no more: it may leave some out.
-    fn unlisted(&self, supported: &serde_json::Value) -> ScopeSet {
-        let Some(listed) = supported.as_array() else {
+    fn unlisted(&self, listed: Option<&[Box<str>]>) -> ScopeSet {
+        let Some(listed) = listed else {
             return ScopeSet::empty();
         };
-        let listed: Vec<_> = listed.iter().filter_map(|scope| scope.as_str()).collect();
-        let missing = self.wanted.iter().filter(|scope| !listed.contains(scope));
+        let wanted = self.wanted().clone();
+        let is_listed = |scope: &&str| listed.iter().any(|known| **known == **scope);
+        let missing = wanted.iter().filter(|scope| !is_listed(scope));
         ScopeSet::from_words(missing).unwrap_or_default()
+    }
+
+    fn tell_unlisted(&self, before: Option<&ScopeSet>, unlisted: &ScopeSet) {
+        if !unlisted.is_empty() && before != Some(unlisted) {
+            tracing::warn!(
+                target: super::keys::TARGET,
+                issuer = %self.identifier,
+                scopes = %unlisted,
+                "this server asks clients for scopes that the issuer's metadata does not list: they may be unable to get them"
+            );
+        }
     }
 }
 

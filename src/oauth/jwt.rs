@@ -9,7 +9,7 @@ use super::keys::{FetchWait, Fingerprint, KeySource, Lookup};
 use crate::clock::UnixTime;
 use crate::ident::OrganizationId;
 use crate::issuer::Issuer;
-use crate::jose::compact::{Compact, Header};
+use crate::jose::compact::{Compact, Header, payload_object};
 use crate::jose::json::Object;
 use crate::principal::Principal;
 use crate::rejection::{Reason, Rejection};
@@ -161,6 +161,18 @@ pub(crate) fn validate(
         Ok(outcome) => outcome,
         Err(rejection) => Outcome::Decided(Err(rejection)),
     }
+}
+
+/// Judges the claims of a token that was verified before, perhaps by other settings.
+pub(crate) fn accept(
+    verified: &Principal,
+    issuer: &TrustedIssuer,
+    resource: &Resource,
+    now: UnixTime,
+) -> Result<(Principal, OrganizationId), Rejection> {
+    let claimed = payload_object(verified.payload())?;
+    let judged = claims::judge(&claimed, &issuer.config, resource, now, None)?;
+    judged.verified(&issuer.config, issuer.name.clone(), None, Vec::new())
 }
 
 fn examine(

@@ -709,11 +709,42 @@ async fn dpop_10_replicas_with_a_key_share_nonces_and_others_do_not() {
     assert_refused(&answer, "dpop_nonce_needed", "use_dpop_nonce");
 }
 
+/// Whatever a reload says about proofs in between.
+#[tokio::test]
+async fn dpop_09_a_used_proof_stays_used_through_reloads() {
+    use crate::reload::settings;
+
+    let bound = Bound::new(Dpop::new().nonces_random()).await;
+    let token = bound.token();
+    let asked = bound.send(&token, bound.proof(&token).sign()).await;
+    let nonce = asked.header("dpop-nonce").unwrap();
+    let proof = || bound.proof(&token).nonce(nonce).sign();
+    let used = proof();
+    bound.send(&token, &used).await.assert_let_in();
+    let reload = |settings| bound.world.auth.reload(settings);
+    let minute = Dpop::new().max_age(Duration::from_secs(60));
+    for settings in [
+        settings().dpop(minute.nonces_random()),
+        settings(),
+        settings().dpop(Dpop::new().nonces_random()),
+    ] {
+        reload(settings).unwrap();
+    }
+    assert_eq!(bound.send(&token, &used).await.code(), "dpop_replayed");
+    // The nonces are the same as well.
+    bound.send(&token, proof()).await.assert_let_in();
+
+    let store: &'static Shared = Box::leak(Box::default());
+    let named = settings().dpop(Dpop::new().replay_store(store));
+    let error = reload(named).unwrap_err();
+    assert_eq!(error.problems()[0].field, "dpop.replay_store");
+}
+
 #[tokio::test]
 async fn dpop_11_a_nonce_is_for_one_client_and_readable_by_pages() {
     let bound = Bound::new(Dpop::new().nonces_random()).await;
     let token = bound.token();
-    let answer = tower_mcp_auth::cors(bound.world.auth.resource())
+    let answer = tower_mcp_auth::cors(&bound.world.auth.resource())
         .layer(bound.world.service())
         .oneshot(
             post()

@@ -120,7 +120,7 @@ async fn axum_route_layer_leaves_other_routes_open() {
     );
     // route_layer sees matched routes only, so the document needs a layer of its own.
     assert_eq!(send(app.clone(), "GET", PATH, None).await.status, 404);
-    let whole = app.layer(ResourceMetadataLayer::new([world.auth.resource().clone()]));
+    let whole = app.layer(ResourceMetadataLayer::new([world.auth.resource()]));
     assert_eq!(
         send(whole.clone(), "GET", PATH, None).await.json()["resource"],
         R
@@ -278,14 +278,15 @@ async fn mounts_share_keys_and_nothing_else() {
         app = app.route(path, protected);
     }
     let app = app
-        .layer(OriginLayer::new(world.auth.resource().clone()))
+        .layer(OriginLayer::new(world.auth.resource()))
         .layer(ResourceMetadataLayer::new(
-            mounts.iter().map(|(_, auth)| auth.resource().clone()),
+            mounts.iter().map(|(_, auth)| auth.resource()),
         ));
 
     for (path, auth) in &mounts {
         let refused = send(app.clone(), "POST", path, None).await;
-        let url = auth.resource().metadata_url();
+        let resource = auth.resource();
+        let url = resource.metadata_url();
         assert!(
             refused
                 .challenge()

@@ -79,6 +79,8 @@ mod policy;
 mod prm;
 mod profiles;
 mod redaction;
+mod reload;
+mod reload_streams;
 mod remembered_tokens;
 mod revocation_log;
 mod revocations;

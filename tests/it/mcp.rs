@@ -240,7 +240,7 @@ async fn edge_03_edge_04_with_cors_outside_a_browser_reads_every_refusal() {
         |resource| resource.allow_origin("https://ide.example"),
         |i| i,
     );
-    let service = || cors(world.auth.resource()).layer(world.service());
+    let service = || cors(&world.auth.resource()).layer(world.service());
     let page = |method: &str| {
         post()
             .method(method)

@@ -12,9 +12,10 @@ use http::header::HeaderName;
 use serde_json::{Map, Value};
 
 use super::decide::Proven;
+use super::ground::Ground;
 use super::need::{Asked, Waited};
 use super::sender::Arrival;
-use super::{Authenticator, Begin, Head, Inner};
+use super::{Begin, Current, Head, Inner};
 use crate::confirmation::Thumbprint;
 use crate::context::AuthContext;
 use crate::method::AuthMethod;
@@ -46,6 +47,21 @@ pub(super) struct Admission {
 }
 
 impl Bindings {
+    /// The same over what lasts.
+    #[cfg(feature = "dpop")]
+    pub(super) fn lasting(self, ground: &Ground) -> Self {
+        Self {
+            dpop: self.dpop.map(|rules| rules.lasting(&ground.proofs)),
+            ..self
+        }
+    }
+
+    /// The same: nothing lasts.
+    #[cfg(not(feature = "dpop"))]
+    pub(super) fn lasting(self, _: &Ground) -> Self {
+        self
+    }
+
     #[cfg_attr(
         not(any(feature = "dpop", feature = "mtls")),
         expect(clippy::unused_self, reason = "nothing can be configured")
@@ -124,7 +140,7 @@ impl Bindings {
     }
 }
 
-impl Authenticator {
+impl Current {
     /// Decides once more about a request that has been let in: on everything but its proof, which is
     /// used up.
     pub(crate) fn begin_again(&self, head: Head<'_>, arrival: Arrival) -> Begin {
@@ -187,6 +203,14 @@ impl Inner {
             Some(key) => self.check_proof(key, proven, (found, head), asked),
             None => Ok(None),
         }
+    }
+
+    /// Whether a token that was its sender's would still have to be shown to be, and could.
+    pub(super) fn check_bound(&self, proven: &Proven) -> Result<(), Rejection> {
+        let confirmation = proven.principal.confirmation();
+        let by_dpop = confirmation.is_some_and(|confirmation| confirmation.key().is_some());
+        wanted(by_dpop, confirmation, self.shared.bindings.taken())?;
+        Ok(())
     }
 
     #[cfg(feature = "mtls")]

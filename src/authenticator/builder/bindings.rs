@@ -3,12 +3,12 @@
 #[cfg(any(feature = "dpop", feature = "mtls"))]
 use super::AuthenticatorBuilder;
 use crate::authenticator::binding::Bindings;
-use crate::authenticator::sender::Senders;
 #[cfg(feature = "dpop")]
 use crate::dpop::Dpop;
 use crate::error::Problems;
 #[cfg(feature = "mtls")]
 use crate::mtls::ClientCertificates;
+use crate::policy::TrustedProxies;
 
 /// What is set here.
 #[derive(Default)]
@@ -43,16 +43,32 @@ impl AuthenticatorBuilder {
 }
 
 impl BindingSettings {
+    /// Whether they name a store of used proofs.
+    #[cfg(feature = "dpop")]
+    pub(super) fn has_store(&self) -> bool {
+        self.dpop.as_ref().is_some_and(Dpop::has_store)
+    }
+
+    /// Whether they name a store of used proofs.
+    #[cfg(not(feature = "dpop"))]
+    #[expect(
+        clippy::unused_self,
+        reason = "the other half of a pair chosen by feature"
+    )]
+    pub(super) fn has_store(&self) -> bool {
+        false
+    }
+
     #[cfg_attr(
         not(any(feature = "dpop", feature = "mtls")),
         expect(clippy::unused_self, reason = "nothing can be set")
     )]
-    pub(super) fn examine(&self, senders: &Senders, problems: &mut Problems) -> Bindings {
+    pub(super) fn examine(&self, proxies: &TrustedProxies, problems: &mut Problems) -> Bindings {
         #[cfg(feature = "mtls")]
         if self
             .certificates
             .is_some_and(|certificates| certificates.proxy)
-            && senders.proxies.is_empty()
+            && proxies.is_empty()
         {
             problems.add(
                 "client_certificates",
@@ -60,7 +76,7 @@ impl BindingSettings {
                 "no proxy is trusted; name those that send Client-Cert with .trusted_proxies(…)",
             );
         }
-        let _ = (senders, &problems);
+        let _ = (proxies, &problems);
         Bindings {
             #[cfg(feature = "dpop")]
             dpop: self

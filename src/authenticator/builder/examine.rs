@@ -6,6 +6,7 @@ use super::{AuthenticatorBuilder, default_fetch, introspections};
 use crate::api_token::foreign::Marker;
 use crate::authenticator::binding::Bindings;
 use crate::authenticator::foreign;
+use crate::authenticator::ground::Ground;
 use crate::authenticator::operations::known_scopes;
 use crate::authenticator::remembered::Memory;
 use crate::authenticator::tokens::key_header;
@@ -42,20 +43,25 @@ pub(super) struct Examined {
 }
 
 impl AuthenticatorBuilder {
-    pub(super) fn examine(&self) -> Result<Examined, ConfigError> {
-        let mut problems = Problems::default();
-        let bindings = self.bindings.examine(&self.senders, &mut problems);
+    /// Adds to what was found before. `running` is what the settings are said again for.
+    pub(super) fn examine(
+        &self,
+        mut problems: Problems,
+        running: Option<&Ground>,
+    ) -> Result<Examined, ConfigError> {
+        let bindings = self.bindings.examine(&self.proxies, &mut problems);
         let resource = self.resource.clone().with_derived(bindings.members());
         let resource = resource.examine(&mut problems);
         let required_scopes = self.examine_scopes(&mut problems);
         self.examine_limits(&mut problems);
-        let marker = foreign::examine(&self.foreign, self.tokens.as_ref(), &mut problems);
+        let (formats, tokens) = (&self.ports.foreign, self.ports.tokens.as_ref());
+        let marker = foreign::examine(formats, tokens, &mut problems);
         let api_key_header = self.examine_tokens(&mut problems);
-        self.options.examine_audit(&mut problems);
-        let has_tokens = self.tokens.is_some() || !self.foreign.is_empty();
-        let basic_challenge = self.options.examine_realm(has_tokens, &mut problems);
+        self.options.examine_audit(running, &mut problems);
+        let takes_tokens = self.ports.take_tokens();
+        let basic_challenge = self.options.examine_realm(takes_tokens, &mut problems);
         let fetch = self.examine_fetch(&mut problems);
-        let sessions = self.messages.examine(&mut problems);
+        let sessions = self.messages.examine(running, &mut problems);
         let memory = self.examine_memory(&mut problems);
         let introspections = introspections::examine(&self.resource.issuers, &mut problems);
         examine_crypto(&mut problems);
@@ -77,7 +83,7 @@ impl AuthenticatorBuilder {
     }
 
     fn examine_fetch(&self, problems: &mut Problems) -> Option<DynFetch> {
-        let fetch = self.fetch.clone().or_else(default_fetch);
+        let fetch = self.ports.fetch.clone().or_else(default_fetch);
         if fetch.is_none() {
             problems.add(
                 "fetch",
@@ -111,7 +117,7 @@ impl AuthenticatorBuilder {
                 problems.add("supported_clients", pattern, problem);
             }
         }
-        if self.tokens.is_none() && self.foreign.is_empty() {
+        if !self.ports.take_tokens() {
             if let Some(name) = &self.api_key_header {
                 problems.add(
                     "api_key_header",
@@ -121,10 +127,10 @@ impl AuthenticatorBuilder {
             }
             return None;
         }
-        if let Some(tokens) = &self.tokens {
+        if let Some(tokens) = &self.ports.tokens {
             tokens.examine(problems);
         }
-        if self.policies.is_none() {
+        if self.ports.policies.is_none() {
             problems.add(
                 "policies",
                 "none",

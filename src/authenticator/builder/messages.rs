@@ -4,6 +4,7 @@ use zeroize::Zeroizing;
 
 use super::AuthenticatorBuilder;
 use crate::authenticator::ChallengeScopes;
+use crate::authenticator::ground::Ground;
 use crate::error::Problems;
 use crate::keyed_hash::KeyedHash;
 use crate::session::Sessions;
@@ -70,9 +71,17 @@ impl AuthenticatorBuilder {
 
 impl Messages {
     /// Every mistake, and the seals of session ids unless they are left alone.
-    pub(super) fn examine(&self, problems: &mut Problems) -> Option<Sessions> {
+    pub(super) fn examine(
+        &self,
+        running: Option<&Ground>,
+        problems: &mut Problems,
+    ) -> Option<Sessions> {
         if let Some(rules) = &self.tools {
             rules.examine(problems);
+        }
+        if let Some(ground) = running {
+            self.examine_again(ground.sessions.as_ref(), problems);
+            return None;
         }
         let key = match &self.sessions {
             SessionKey::Unbound => return None,
@@ -89,5 +98,25 @@ impl Messages {
         })
         .ok()
         .map(Sessions::new)
+    }
+
+    /// Sessions outlive settings, and so does what binds them.
+    fn examine_again(&self, sessions: Option<&Sessions>, problems: &mut Problems) {
+        let remedy =
+            "cannot be changed while the server runs: its sessions would be lost; restart it";
+        match (&self.sessions, sessions) {
+            (SessionKey::Random, Some(_)) | (SessionKey::Unbound, None) => {}
+            (SessionKey::Shared(key), Some(sessions)) if sessions.are_sealed_with(key) => {}
+            // Never the key itself.
+            (SessionKey::Shared(key), _) => {
+                problems.add("session_key", format!("{} bytes", key.len()), remedy);
+            }
+            (SessionKey::Unbound, Some(_)) => {
+                problems.add("insecure_unbound_sessions", true, remedy);
+            }
+            (SessionKey::Random, None) => {
+                problems.add("insecure_unbound_sessions", false, remedy);
+            }
+        }
     }
 }

@@ -232,14 +232,14 @@ where
 impl<S> Waiting<S, Parts> {
     /// The body is at hand, or never will be.
     fn read<ReqBody>(
-        self,
+        mut self,
         read: Result<Read, Unread>,
         caller: Caller,
     ) -> State<S, ReqBody, S::Future>
     where
         S: Service<Request<RequestBody<ReqBody>>>,
     {
-        match self.visit.begin_again(head_of(&self.request), &caller) {
+        match self.visit.begin_again(&self.request, &caller) {
             None => self.decide(read, caller),
             Some(Begin::Decided(credential)) => self.decided_again(credential, read),
             Some(Begin::Pending(decision)) => State::Again {
@@ -258,8 +258,8 @@ impl<S> Waiting<S, Parts> {
     where
         S: Service<Request<RequestBody<ReqBody>>>,
     {
-        match credential {
-            Ok(context) => self.decide(read, Caller::Party(context)),
+        match Visit::caller(credential) {
+            Ok(caller) => self.decide(read, caller),
             Err(rejection) => {
                 let head = head_of(&self.request);
                 let answer = self.visit.refuse(head, &rejection, None);

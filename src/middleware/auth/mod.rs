@@ -54,7 +54,8 @@
 //!   roll ends the secret that was used;
 //! - on a revocation that covers it, through [`AuthHandle`](crate::authenticator::AuthHandle), the log of
 //!   [other processes](crate::revocation) or [`ApiTokens`](crate::api_token::ApiTokens);
-//! - on a policy that no longer lets its holder in. A change that leaves them in is not noticed.
+//! - on a policy that no longer lets its holder in. A change that leaves them in is not noticed;
+//! - on a [reload](crate::Authenticator::reload) whose settings would not let its token in.
 //!
 //! Changes made through this process end it at once, and those of other processes as soon as they are
 //! read in the [log](crate::revocation) they share. What no log tells of, and what a directory says, is
@@ -87,6 +88,7 @@
 //! off, [`open_streams`](crate::Authenticator::open_streams) counts.
 
 mod after;
+mod again;
 mod body;
 mod future;
 mod layer;

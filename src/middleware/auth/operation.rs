@@ -9,7 +9,7 @@ use http::{HeaderMap, Method};
 
 use super::body::Unread;
 use crate::audit::AuditOperation;
-use crate::authenticator::Authenticator;
+use crate::authenticator::Current;
 use crate::context::AuthContext;
 use crate::operation::Operation;
 use crate::rejection::{Reason, Rejection};
@@ -65,7 +65,7 @@ impl Decision {
 
 /// Decides as far as the head of a request allows.
 pub(super) fn by_head(
-    auth: &Authenticator,
+    auth: &Current,
     method: &Method,
     headers: &HeaderMap,
     caller: &Caller,
@@ -80,12 +80,7 @@ pub(super) fn by_head(
     }
 }
 
-fn by_mirrored(
-    auth: &Authenticator,
-    rules: &ToolRules,
-    headers: &HeaderMap,
-    caller: &Caller,
-) -> Next {
+fn by_mirrored(auth: &Current, rules: &ToolRules, headers: &HeaderMap, caller: &Caller) -> Next {
     let mirrored = match mirrored(headers) {
         Ok(mirrored) => mirrored,
         Err(fault) => {
@@ -115,7 +110,7 @@ fn by_mirrored(
 
 /// Decides on the whole body.
 pub(super) fn by_body(
-    auth: &Authenticator,
+    auth: &Current,
     headers: &HeaderMap,
     body: &[u8],
     caller: &Caller,
@@ -157,7 +152,7 @@ pub(super) fn unread(unread: Unread, caller: &Caller) -> Decision {
 }
 
 fn decide(
-    auth: &Authenticator,
+    auth: &Current,
     operation: Operation<'_>,
     arguments: Option<&[u8]>,
     caller: &Caller,

@@ -4,14 +4,14 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body::Body;
 
-use crate::authenticator::Authenticator;
+use crate::authenticator::Current;
 use crate::rejection::Rejection;
 use crate::response::{Alternatives, RequestFacts, render};
 
 /// Logs a refusal for the operator and renders it for the client.
 pub(super) fn refuse(
     rejection: &Rejection,
-    auth: &Authenticator,
+    auth: &Current,
     facts: &RequestFacts,
 ) -> Response<Bytes> {
     let (reason, note) = (rejection.reason().code(), rejection.note());

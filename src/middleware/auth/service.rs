@@ -44,7 +44,7 @@ impl<S> McpAuth<S> {
         if !self.stages.edge {
             return None;
         }
-        let resource = self.auth.resource();
+        let resource = visit.auth.resource();
         let (method, uri, headers) = (request.method(), request.uri(), request.headers());
         if let Some(document) =
             metadata::answer(std::slice::from_ref(resource), method, uri, headers)

@@ -10,7 +10,7 @@ use super::body::{Read, RequestBody, Unread};
 use super::operation::{Caller, Decision, Next, by_body, by_head, unread};
 use super::refusal::refuse;
 use crate::audit::AuditOperation;
-use crate::authenticator::{Arrival, Authenticator, Begin, Head, Opening};
+use crate::authenticator::{Arrival, Authenticator, Begin, Current, Head, Opening};
 use crate::context::AuthContext;
 use crate::rejection::{Reason, Rejection};
 use crate::response::{RequestFacts, RequestMarks};
@@ -39,11 +39,11 @@ pub(super) struct Stages {
 /// What the decisions about one request have in common.
 #[derive(Clone, Debug)]
 pub(super) struct Visit {
-    pub(super) auth: Authenticator,
+    pub(super) auth: Current,
     pub(super) stages: Stages,
-    arrival: Arrival,
+    pub(super) arrival: Arrival,
     /// Changes of anybody's standing up to then are in the decision.
-    generation: u64,
+    pub(super) changes: u64,
 }
 
 /// What to do next with a request.
@@ -62,11 +62,15 @@ pub(super) enum Settled {
 
 impl Visit {
     pub(super) fn new(auth: &Authenticator, stages: Stages, head: Head<'_>) -> Self {
+        // In this order: a reload after it is a change.
+        let changes = auth.changes();
+        let outside = head.extensions.get().filter(|_| !stages.credential);
+        let auth = auth.as_outside(outside);
         Self {
-            auth: auth.clone(),
-            stages,
             arrival: auth.arrival(head),
-            generation: auth.generation(),
+            auth,
+            stages,
+            changes,
         }
     }
 
@@ -76,19 +80,6 @@ impl Visit {
             return self.auth.begin(head, self.arrival);
         }
         Begin::Decided(Self::admitted_outside(head))
-    }
-
-    /// Judges the credential once more, if the client took its time with the body: nobody keeps a
-    /// right that has ended by holding back the last byte. An outer layer's party is not known any
-    /// better than it was.
-    pub(super) fn begin_again(&self, head: Head<'_>, caller: &Caller) -> Option<Begin> {
-        let Caller::Party(context) = caller else {
-            return None;
-        };
-        if !self.stages.credential || self.auth.is_current(context, self.generation) {
-            return None;
-        }
-        Some(self.auth.begin_again(head, self.arrival))
     }
 
     /// The client went away before it had said what it asks for.
@@ -109,9 +100,7 @@ impl Visit {
         context: &AuthContext,
         kept: Option<&HeaderValue>,
     ) -> Option<Opening> {
-        let opening = self
-            .auth
-            .opening(self.arrival, context, kept, self.generation);
+        let opening = self.auth.opening(self.arrival, context, kept, self.changes);
         opening.filter(|_| self.stages.credential)
     }
 
@@ -124,18 +113,28 @@ impl Visit {
         })
     }
 
+    /// Who asks, by the decision about the credential.
+    pub(super) fn caller(
+        credential: Result<AuthContext, Rejection>,
+    ) -> Result<Caller, Box<Rejection>> {
+        match credential {
+            Ok(context) => Ok(Caller::Party(context)),
+            // Whoever sends a bad credential learns that, even where none is needed.
+            Err(rejection) if rejection.reason() == Reason::MissingCredential => {
+                Ok(Caller::Nobody(Box::new(rejection)))
+            }
+            Err(rejection) => Err(Box::new(rejection)),
+        }
+    }
+
     /// From the decision about the credential to the next step.
     pub(super) fn step<B>(
         &self,
         request: &Request<B>,
         credential: Result<AuthContext, Rejection>,
     ) -> Step {
-        let caller = match credential {
-            Ok(context) => Caller::Party(context),
-            // Whoever sends a bad credential learns that, even where none is needed.
-            Err(rejection) if rejection.reason() == Reason::MissingCredential => {
-                Caller::Nobody(Box::new(rejection))
-            }
+        let caller = match Self::caller(credential) {
+            Ok(caller) => caller,
             Err(rejection) => return Step::Settled(self.refused(head(request), &rejection)),
         };
         if let Err(rejection) = self.check_session(request.headers(), &caller) {
@@ -290,6 +289,10 @@ impl Visit {
         match &context {
             Some(context) => drop(request.extensions_mut().insert(context.clone())),
             None => drop(request.extensions_mut().remove::<AuthContext>()),
+        }
+        // For a layer inside that judges the operation.
+        if self.stages.credential && !self.stages.operation {
+            request.extensions_mut().insert(self.auth.let_in_by());
         }
         After::new(self, context, marks, kept)
     }

@@ -161,6 +161,44 @@ impl KeySource {
         })
     }
 
+    /// Whether these are the keys of an issuer with these settings.
+    pub(crate) fn fits(&self, issuer: &Issuer) -> bool {
+        self.are_of(issuer)
+            && self.issuer.freshness == issuer.freshness
+            && self.issuer.introspection.is_some() == issuer.introspection.is_some()
+    }
+
+    fn are_of(&self, issuer: &Issuer) -> bool {
+        self.issuer.identifier == issuer.identifier
+            && self.issuer.jwks_uri == issuer.jwks_uri
+            && self.issuer.algorithms == issuer.algorithms
+    }
+
+    /// Takes over the keys that another source of the same issuer has fetched, as old as they are, to
+    /// keep them for as long as is said here.
+    pub(crate) fn inherit(&self, known: &Self) {
+        if known.are_of(&self.issuer)
+            && let Some(snapshot) = known.snapshot.load_full()
+        {
+            let snapshot = snapshot.under(self.issuer.freshness);
+            self.snapshot.store(Some(Arc::new(snapshot)));
+        }
+    }
+
+    /// What this server asks clients to get from the issuer from now on (SCP-6).
+    pub(crate) fn want(&self, scopes: ScopeSet) {
+        self.discovery.want(scopes);
+    }
+
+    /// Starts to fetch the keys if there are none, and there is a runtime to do it in.
+    pub(crate) fn begin(self: &Arc<Self>) {
+        if !self.is_ready() {
+            let now = self.clock.monotonic();
+            self.note_asked(now);
+            drop(self.join_or_start(None, now, Duration::ZERO));
+        }
+    }
+
     /// The keys for a token with this header. Never blocks; starts a fetch where one is needed,
     /// in the current Tokio runtime.
     ///

@@ -140,7 +140,7 @@ impl KeySource {
         self.report_dropped(&dropped);
         let freshness = self.issuer.freshness;
         Ok(Snapshot::new(
-            (keys, Fingerprint::of(&document.body)),
+            (Arc::new(keys), Fingerprint::of(&document.body)),
             now,
             document.max_age,
             freshness,
@@ -222,6 +222,6 @@ fn failed_with(error: BackendError) -> FetchFailure {
 }
 
 /// For spreading load, not for secrets: the standard library seeds its hashers from the system.
-fn random() -> u64 {
+pub(super) fn random() -> u64 {
     RandomState::new().hash_one(0_u8)
 }

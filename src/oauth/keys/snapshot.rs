@@ -1,9 +1,11 @@
 //! The keys as they were at one moment, and how far that moment may be trusted.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
+use super::refresh::random;
 use crate::issuer::Freshness;
 use crate::jose::KeySet;
 
@@ -33,10 +35,11 @@ impl Fingerprint {
 
 #[derive(Debug)]
 pub(super) struct Snapshot {
-    pub(super) keys: KeySet,
+    pub(super) keys: Arc<KeySet>,
     /// The document they stand in, told apart from every other.
     pub(super) fingerprint: Fingerprint,
     taken: Duration,
+    max_age: Option<Duration>,
     due: Duration,
     lifetime: Duration,
     stale: Duration,
@@ -46,7 +49,7 @@ impl Snapshot {
     /// Keys asked for at `taken`. `random` moves the moment of the next refresh by up to 10 % of
     /// it, so that a fleet that started together does not ask together.
     pub(super) fn new(
-        (keys, fingerprint): (KeySet, Fingerprint),
+        (keys, fingerprint): (Arc<KeySet>, Fingerprint),
         taken: Duration,
         max_age: Option<Duration>,
         freshness: Freshness,
@@ -60,10 +63,17 @@ impl Snapshot {
             keys,
             fingerprint,
             taken,
+            max_age,
             due: lifetime.saturating_mul(per_mille) / 1000,
             lifetime,
             stale: freshness.stale,
         }
+    }
+
+    /// The same keys, asked for at the same time, to be kept for as long as this says.
+    pub(super) fn under(&self, freshness: Freshness) -> Self {
+        let known = (self.keys.clone(), self.fingerprint);
+        Self::new(known, self.taken, self.max_age, freshness, random())
     }
 
     pub(super) fn age(&self, now: Duration) -> Duration {

@@ -62,7 +62,7 @@ async fn main() -> Result<(), Failure> {
             ready.insert("admin".into(), admin.start().await?.into());
             let key = format!("Bearer {}", protected.tokens.service).parse()?;
             ready.insert("tokens".into(), serde_json::to_value(protected.tokens)?);
-            let resource = protected.auth.resource().clone();
+            let resource = protected.auth.resource();
             let app = inner(&options, resource.allowed_hosts())?
                 .layer(McpAuthLayer::new(protected.auth))
                 .layer(cors(&resource));

@@ -21,10 +21,7 @@ impl Config {
     pub fn settings(&self) -> Result<AuthenticatorBuilder, ConfigError> {
         self.with_reader(|settings, reader| {
             examine(settings, reader);
-            reader
-                .is_clean()
-                .then(|| values::values(settings, reader))
-                .flatten()
+            reader.is_clean().then(|| values::values(settings, reader))
         })
     }
 
@@ -51,9 +48,8 @@ fn examine(settings: &Settings, reader: &mut Reader<'_>) {
     examine_features(settings, reader);
     let places: Vec<usize> = settings.issuers.0.iter().map(|(index, _)| *index).collect();
     let builder = values::values(settings, reader);
-    let builder = builder.map(|builder| with_stand_ins(settings, builder, reader));
-    // Nothing is looked for in what a broken section would have said.
-    if let Some(Err(error)) = builder.map(AuthenticatorBuilder::build) {
+    // What follows from a broken section is known by its path, and not told again.
+    if let Err(error) = with_stand_ins(settings, builder, reader).build() {
         reader.adopt(&error, |problem| translate::builder(problem, &places));
     }
 }

@@ -202,7 +202,7 @@ impl Config {
     /// Every mistake, also those that [`AuthenticatorBuilder::build`](crate::authenticator::AuthenticatorBuilder::build)
     /// would find, each under the path in the file.
     pub fn check(&self) -> Result<(), ConfigError> {
-        self.examined().map(|_| ())
+        self.examined()
     }
 
     /// The secrets that are given as text, by path: whoever reads the file has them. Those that variables set are not

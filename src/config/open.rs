@@ -27,7 +27,7 @@ impl Config {
     /// As [`check`](Self::check); and what cannot be opened, with its cause.
     pub async fn open(&self) -> Result<AuthenticatorBuilder, ConfigError> {
         let builder = self.settings()?;
-        let opening = self.with_reader(|settings, reader| self.opening(settings, reader))?;
+        let opening = self.with_reader(stores::Opening::of)?;
         let opened = opening.connect().await;
         let opened = self.with_reader(|_, reader| match opened {
             Ok(opened) => Some(opened),

@@ -48,6 +48,8 @@ pub(super) fn json(text: &str) -> Result<Document, ConfigError> {
         read().map_err(|error| {
             let remedy = match error.classify() {
                 serde_json::error::Category::Eof => "the text ends too early",
+                // The tree's own: a parser of JSON has no other mistakes in data.
+                serde_json::error::Category::Data => TOO_DEEP,
                 _ => "this is no JSON",
             };
             (error.line(), error.column(), remedy)

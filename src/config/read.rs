@@ -224,7 +224,7 @@ impl<'v> Fields<'v> {
 
     /// One setting; what is wrong or left out is what it is when left out.
     pub(super) fn take<T: Setting>(
-        &mut self,
+        &self,
         name: &'static str,
         about: &str,
         reader: &mut Reader<'_>,
@@ -269,6 +269,7 @@ macro_rules! table {
     ) => {
         $(#[doc = $about])+
         $(#[cfg_attr(not($($needed)+), expect(dead_code, reason = "read, and refused without the feature"))])?
+        #[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own in the file")]
         pub(in crate::config) struct $name {
             $( $(#[doc = $doc])+ pub(in crate::config) $field: $kind, )+
         }
@@ -298,7 +299,7 @@ macro_rules! table {
                 reader: &mut $crate::config::read::Reader<'_>,
             ) -> Option<Self> {
                 let names = [$(stringify!($field)),+];
-                let mut fields = $crate::config::read::Fields::of(value, at, &names, reader)?;
+                let fields = $crate::config::read::Fields::of(value, at, &names, reader)?;
                 $( let $field = fields.take(stringify!($field), concat!($($doc, "\n"),+), reader); )+
                 Some(Self { $($field: $field?),+ })
             }

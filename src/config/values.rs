@@ -9,8 +9,8 @@ use crate::authenticator::{Authenticator, AuthenticatorBuilder};
 use crate::policy::{ClientPattern, TrustedProxies};
 use crate::resource::ProtectedResource;
 
-/// `None` never; a setting that cannot be used is a problem, and left out.
-pub(super) fn values(settings: &Settings, reader: &mut Reader<'_>) -> Option<AuthenticatorBuilder> {
+/// A setting that cannot be used is a problem, and left out.
+pub(super) fn values(settings: &Settings, reader: &mut Reader<'_>) -> AuthenticatorBuilder {
     let mut builder = Authenticator::builder(resource(settings));
     if let Some(scopes) = &settings.scopes {
         builder = builder.require_scopes(texts(&scopes.required));
@@ -42,7 +42,7 @@ pub(super) fn values(settings: &Settings, reader: &mut Reader<'_>) -> Option<Aut
         builder = builder.insecure_forward_credential();
     }
     builder = with_network(settings, builder, reader);
-    Some(with_bindings(settings, builder, reader))
+    with_bindings(settings, builder, reader)
 }
 
 fn texts(list: &List<Text>) -> impl Iterator<Item = &str> {

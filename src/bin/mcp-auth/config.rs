@@ -31,9 +31,12 @@ pub(crate) fn run(command: &Config, out: Out) -> Result<Exit, Failure> {
             return Ok(Exit::Done);
         }
     };
-    let config = File::from_file(file).map(|config| match environment {
-        true => config.environment("MCP_AUTH", variables()),
-        false => config,
+    let config = File::from_file(file).map(|config| {
+        if environment {
+            config.environment("MCP_AUTH", variables())
+        } else {
+            config
+        }
     });
     let config = config.and_then(|config| config.check().map(|()| config));
     let config = config.map_err(|error| {

@@ -57,12 +57,11 @@ fn words(error: &ConfigError) -> String {
     words.join("; ")
 }
 
-impl Config {
+impl Opening {
     #[cfg(any(feature = "sqlite", feature = "postgres"))]
-    pub(super) fn opening(&self, settings: &Settings, reader: &mut Reader<'_>) -> Option<Opening> {
-        let _ = self;
+    pub(super) fn of(settings: &Settings, reader: &mut Reader<'_>) -> Option<Self> {
         let Some(database) = &settings.database else {
-            return Some(Opening { database: None });
+            return Some(Self { database: None });
         };
         let mut builder = SqlStore::builder(database.url.expose())
             .create(database.create)
@@ -72,15 +71,20 @@ impl Config {
             builder = builder.max_connections(connections);
         }
         let database = Some(with_hints(settings, builder, reader)?);
-        Some(Opening { database })
+        Some(Self { database })
     }
 
     #[cfg(not(any(feature = "sqlite", feature = "postgres")))]
-    pub(super) fn opening(&self, _: &Settings, _: &mut Reader<'_>) -> Option<Opening> {
-        let _ = self;
-        Some(Opening {})
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "the other half of a pair chosen by feature"
+    )]
+    pub(super) fn of(_: &Settings, _: &mut Reader<'_>) -> Option<Self> {
+        Some(Self {})
     }
+}
 
+impl Config {
     #[cfg_attr(
         not(any(feature = "sqlite", feature = "postgres")),
         expect(clippy::needless_pass_by_value, reason = "there is nothing in it")

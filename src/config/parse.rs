@@ -38,11 +38,33 @@ pub(super) fn wipe(value: &mut Value) {
     }
 }
 
+/// Collects problems, as many as anybody reads.
+struct Found {
+    problems: Problems,
+    left: usize,
+}
+
+impl Found {
+    fn new() -> Self {
+        Self {
+            problems: Problems::default(),
+            left: 100,
+        }
+    }
+
+    fn add(&mut self, at: &str, remedy: &str) {
+        if let Some(left) = self.left.checked_sub(1) {
+            self.left = left;
+            self.problems.add(at, "", remedy);
+        }
+    }
+}
+
 pub(super) fn json(text: &str) -> Result<Document, ConfigError> {
-    read(text, |problems| {
+    read(text, |found| {
         let mut reader = serde_json::Deserializer::from_str(text);
         let mut read = || {
-            let value = Tree::new(problems).deserialize(&mut reader)?;
+            let value = Tree::new(found).deserialize(&mut reader)?;
             reader.end().map(|()| value)
         };
         read().map_err(|error| {
@@ -58,8 +80,8 @@ pub(super) fn json(text: &str) -> Result<Document, ConfigError> {
 }
 
 pub(super) fn yaml(text: &str) -> Result<Document, ConfigError> {
-    read(text, |problems| {
-        let tree = Tree::new(problems);
+    read(text, |found| {
+        let tree = Tree::new(found);
         serde_saphyr::with_deserializer_from_str_with_options(text, yaml_options(), |reader| {
             tree.deserialize(reader)
         })
@@ -120,8 +142,8 @@ fn yaml_remedy(error: &serde_saphyr::Error) -> &'static str {
 }
 
 pub(super) fn toml(text: &str) -> Result<Document, ConfigError> {
-    let mut problems = Problems::default();
-    check_length(text, &mut problems)?;
+    check_length(text)?;
+    let mut found = Found::new();
     let (table, errors) = DeTable::parse_recoverable(text);
     for error in errors.iter().take(MOST) {
         let start = error.span().map_or(0, |span| span.start);
@@ -134,32 +156,27 @@ pub(super) fn toml(text: &str) -> Result<Document, ConfigError> {
             "duplicate key" => "this name is here twice",
             _ => "this is no TOML",
         };
-        problems.add(place, "", remedy);
+        found.add(&place, remedy);
     }
-    let value = members(table.get_ref(), &Path::default(), 0, &mut problems);
-    problems.or(Some(Document(Value::Object(value))))
+    let value = members(table.get_ref(), &Path::default(), 0, &mut found);
+    found.problems.or(Some(Document(Value::Object(value))))
 }
 
-fn members(
-    table: &DeTable<'_>,
-    at: &Path,
-    depth: usize,
-    problems: &mut Problems,
-) -> Map<String, Value> {
+fn members(table: &DeTable<'_>, at: &Path, depth: usize, found: &mut Found) -> Map<String, Value> {
     let members = table.iter().map(|(name, value)| {
         let at = at.member(name.get_ref());
         let name = name.get_ref().to_string();
         (
             name,
-            of_toml(value.get_ref(), &at, depth.saturating_add(1), problems),
+            of_toml(value.get_ref(), &at, depth.saturating_add(1), found),
         )
     });
     members.collect()
 }
 
-fn of_toml(value: &DeValue<'_>, at: &Path, depth: usize, problems: &mut Problems) -> Value {
+fn of_toml(value: &DeValue<'_>, at: &Path, depth: usize, found: &mut Found) -> Value {
     if depth > DEEPEST {
-        problems.add(at.as_str(), "", TOO_DEEP);
+        found.add(at.as_str(), TOO_DEEP);
         return Value::Null;
     }
     let number = match value {
@@ -173,12 +190,12 @@ fn of_toml(value: &DeValue<'_>, at: &Path, depth: usize, problems: &mut Problems
                     item.get_ref(),
                     &at.item(index),
                     depth.saturating_add(1),
-                    problems,
+                    found,
                 )
             });
             return Value::Array(items.collect());
         }
-        DeValue::Table(table) => return Value::Object(members(table, at, depth, problems)),
+        DeValue::Table(table) => return Value::Object(members(table, at, depth, found)),
         DeValue::Integer(number) => {
             let parsed = i64::from_str_radix(number.as_str(), number.radix());
             parsed.ok().map(Number::from)
@@ -187,7 +204,7 @@ fn of_toml(value: &DeValue<'_>, at: &Path, depth: usize, problems: &mut Problems
     };
     number.map_or_else(
         || {
-            problems.add(at.as_str(), "", NO_NUMBER);
+            found.add(at.as_str(), NO_NUMBER);
             Value::Null
         },
         Value::Number,
@@ -200,27 +217,27 @@ const NO_NUMBER: &str = "this is no number of a configuration";
 /// Reads with serde; a mistake of the language ends it, what the tree finds does not.
 fn read(
     text: &str,
-    parse: impl FnOnce(&mut Problems) -> Result<Value, (usize, usize, &'static str)>,
+    parse: impl FnOnce(&mut Found) -> Result<Value, (usize, usize, &'static str)>,
 ) -> Result<Document, ConfigError> {
-    let mut problems = Problems::default();
-    check_length(text, &mut problems)?;
-    let value = match parse(&mut problems) {
+    check_length(text)?;
+    let mut found = Found::new();
+    let value = match parse(&mut found) {
         Ok(value) => Some(Document(value)),
         Err((line, column, remedy)) => {
-            problems.add(place(line, column), "", remedy);
+            found.add(&place(line, column), remedy);
             None
         }
     };
-    problems.or(value)
+    found.problems.or(value)
 }
 
-fn check_length(text: &str, problems: &mut Problems) -> Result<(), ConfigError> {
+fn check_length(text: &str) -> Result<(), ConfigError> {
+    let mut problems = Problems::default();
     if text.len() > LONGEST {
         let length = format!("{} bytes", text.len());
         problems.add("the text", length, "use at most 4 MiB");
-        return std::mem::take(problems).or(None);
     }
-    Ok(())
+    problems.or(Some(()))
 }
 
 fn place(line: usize, column: usize) -> String {

@@ -5,23 +5,22 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-use super::{DEEPEST, NO_NUMBER, TOO_DEEP};
+use super::{DEEPEST, Found, NO_NUMBER, TOO_DEEP};
 use crate::config::read::Path;
-use crate::error::Problems;
 
 /// Reads one value.
 pub(super) struct Tree<'p> {
     at: Path,
     depth: usize,
-    problems: &'p mut Problems,
+    found: &'p mut Found,
 }
 
 impl<'p> Tree<'p> {
-    pub(super) fn new(problems: &'p mut Problems) -> Self {
+    pub(super) fn new(found: &'p mut Found) -> Self {
         Self {
             at: Path::default(),
             depth: 0,
-            problems,
+            found,
         }
     }
 
@@ -29,7 +28,7 @@ impl<'p> Tree<'p> {
         Tree {
             at,
             depth: self.depth.saturating_add(1),
-            problems: self.problems,
+            found: self.found,
         }
     }
 
@@ -37,7 +36,7 @@ impl<'p> Tree<'p> {
         if let Some(number) = number {
             return Value::Number(number);
         }
-        self.problems.add(self.at.as_str(), "", NO_NUMBER);
+        self.found.add(self.at.as_str(), NO_NUMBER);
         Value::Null
     }
 }
@@ -118,7 +117,7 @@ impl<'de> Visitor<'de> for Tree<'_> {
             let at = self.at.member(&name);
             if members.contains_key(&name) {
                 let remedy = "this name is here twice; keep one";
-                self.problems.add(at.as_str(), "", remedy);
+                self.found.add(at.as_str(), remedy);
             }
             members.insert(name, table.next_value_seed(self.below(at))?);
         }

@@ -130,6 +130,7 @@
 //! | `dpop` | | `dpop::Dpop`: access tokens bound to a key of their client (RFC 9449) |
 //! | `mtls` | | `mtls::ClientCertificates`: access tokens bound to a client certificate (RFC 8705) |
 //! | `sqlite`, `postgres` | | `backend::SqlStore`: tokens, policies and the log in a database that processes share |
+//! | `config` | | `config::Config`: the whole configuration from TOML, YAML, JSON and the environment |
 //! | `testing` | | `testing::TestIssuer`: an authorization server on loopback for your tests |
 //!
 //! # Limits and defaults
@@ -251,6 +252,9 @@ mod cors;
 pub mod fuzzing;
 #[cfg(feature = "testing")]
 pub mod testing;
+// Rank 9, the whole in a file.
+#[cfg(feature = "config")]
+pub mod config;
 
 #[doc(inline)]
 pub use algorithm::SigningAlgorithm;

@@ -48,8 +48,9 @@ const RANKS: &[(&str, u8)] = &[
     ("cors", 8),
     ("fuzzing", 8),
     ("testing", 8),
-    ("lib", 9),
-    ("bin", 9),
+    ("config", 9),
+    ("lib", 10),
+    ("bin", 10),
 ];
 
 /// Imports against the arrow, each with its reason in DESIGN.md.

@@ -28,6 +28,16 @@ mod clients_restart;
 mod clients_step_up;
 mod complaints;
 mod config;
+#[cfg(all(feature = "config", feature = "cli"))]
+mod config_cli;
+#[cfg(feature = "config")]
+mod config_docs;
+#[cfg(feature = "config")]
+mod config_file;
+#[cfg(all(feature = "config", feature = "sqlite"))]
+mod config_open;
+#[cfg(feature = "config")]
+mod config_reload;
 mod differential;
 mod document;
 #[cfg(feature = "dpop")]

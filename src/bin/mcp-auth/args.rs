@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::config::Config;
 use crate::store::Opened;
 use crate::times::{duration, since};
 
@@ -88,6 +89,9 @@ pub(crate) enum Command {
     Explain(Explain),
     /// Show audit records, JSON lines, as a table
     Audit(Audit),
+    /// Check a configuration file, and print the schema of such files
+    #[command(subcommand)]
+    Config(Config),
 }
 
 #[derive(Args, Debug)]

@@ -5,6 +5,7 @@
 
 mod args;
 mod audit;
+mod config;
 mod explain;
 mod failure;
 mod log;
@@ -71,5 +72,6 @@ async fn run_command(global: &Global, command: Command, out: Out) -> Result<Exit
         Command::Log(wanted) => log::run(global, &wanted, out).await,
         Command::Explain(wanted) => explain::run(global, &wanted, out).await,
         Command::Audit(wanted) => audit::run(&wanted, out).await,
+        Command::Config(command) => config::run(&command, out),
     }
 }

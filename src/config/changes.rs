@@ -1,0 +1,131 @@
+//! From one configuration to the next while the server runs.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::Config;
+use super::kinds::Either;
+use super::parts::Settings;
+use super::read::{Path, Setting, kind};
+use super::shape::{Member, Shape, Table};
+use crate::authenticator::Authenticator;
+use crate::error::{ConfigError, Problems};
+use crate::ident::OrganizationId;
+use crate::policy::OrganizationPolicy;
+
+/// The one place where an authenticator gets new settings.
+fn hand_over(auth: &Authenticator, new: &Config) -> Result<u64, ConfigError> {
+    auth.reload(new.settings()?)
+        .or_else(|error| new.in_words_of_file(&error))
+}
+
+impl Config {
+    /// Gives a running authenticator, which this configuration [built](Self::build), the settings of `new`, and
+    /// becomes `new`. Returns the number of the generation.
+    ///
+    /// Policies that stand in the file hold from the next request on, those that have gone too: their
+    /// organization is OAuth only then. Secrets that are read from files are read again.
+    ///
+    /// # Errors
+    ///
+    /// Every mistake in `new`; every setting that holds a connection or state and is another one now, since that takes
+    /// a restart. Then nothing has changed.
+    pub fn reload(&mut self, auth: &Authenticator, new: Self) -> Result<u64, ConfigError> {
+        let mut problems = Problems::default();
+        let (old, next) = (&self.document.0, &new.document.0);
+        if let Shape::Table(table) = Settings::shape() {
+            fixed(&table, old, next, &Path::default(), &mut problems);
+        }
+        if let Err(error) = new.check() {
+            for problem in error.problems() {
+                problems.add(&problem.field, &problem.value, &problem.remedy);
+            }
+        }
+        problems.or(Some(()))?;
+        let generation = hand_over(auth, &new)?;
+        self.replace_policies(&new)?;
+        let policies = self.policies.clone();
+        *self = Self { policies, ..new };
+        Ok(generation)
+    }
+
+    /// Checked before, so that nothing is left half done.
+    fn replace_policies(&self, new: &Self) -> Result<(), ConfigError> {
+        let gone = self.organizations()?;
+        let stay = new.organizations()?;
+        for organization in gone.difference(&stay) {
+            let none = OrganizationPolicy::new(organization.clone());
+            self.policies.clone().with(none)?;
+        }
+        new.with_reader(|settings, _| Some(self.put_policies(settings)))?
+    }
+
+    fn organizations(&self) -> Result<BTreeSet<OrganizationId>, ConfigError> {
+        self.with_reader(|settings, _| {
+            let Some(Either::First(policies)) = &settings.policies else {
+                return Some(BTreeSet::new());
+            };
+            let organizations = policies
+                .iter()
+                .map(|policy| policy.0.organization().clone());
+            Some(organizations.collect())
+        })
+    }
+}
+
+/// Reports every setting that takes a restart and is another one.
+fn fixed(table: &Table, old: &Value, new: &Value, at: &Path, problems: &mut Problems) {
+    for member in &table.members {
+        let at = at.member(member.name);
+        let find = |value: &Value| value.get(member.name).cloned().unwrap_or(Value::Null);
+        let (old, new) = (find(old), find(new));
+        if old == new {
+            continue;
+        }
+        match within(member, &old, &new) {
+            Within::Table(table) => fixed(table, &old, &new, &at, problems),
+            Within::Same => {}
+            Within::Another if !member.needs_restart => {}
+            Within::Another => {
+                let shown = match (&member.shape, &new) {
+                    (_, Value::Null) => "left out".into(),
+                    (Shape::Text | Shape::Span { .. }, Value::String(text)) => text.clone(),
+                    (Shape::Secret, _) => "…".into(),
+                    (_, value) => kind(value),
+                };
+                problems.add(
+                    at.as_str(),
+                    shown,
+                    "cannot be changed while the server runs; restart it",
+                );
+            }
+        }
+    }
+}
+
+/// What two values of a setting, which are not equal, are to each other.
+enum Within<'s> {
+    /// Tables: it depends on what is in them.
+    Table(&'s Table),
+    /// The same thing with other contents.
+    Same,
+    Another,
+}
+
+fn within<'s>(member: &'s Member, old: &Value, new: &Value) -> Within<'s> {
+    let came_or_went = old.is_null() || new.is_null();
+    match &member.shape {
+        Shape::Table(_) if came_or_went && member.needs_restart => Within::Another,
+        Shape::Table(table) => Within::Table(table),
+        Shape::Either(shapes) => {
+            let kind = |value: &Value| shapes.iter().position(|shape| shape.takes(value));
+            if kind(old) == kind(new) && !came_or_went {
+                Within::Same
+            } else {
+                Within::Another
+            }
+        }
+        _ => Within::Another,
+    }
+}

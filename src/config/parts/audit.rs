@@ -1,0 +1,36 @@
+//! Where records of decisions go.
+
+use crate::config::kinds::{Text, Whole};
+use crate::config::read::{Reader, table};
+use crate::config::secret::Secret;
+
+table! {
+    /// One record of every decision, to one of `file`, `stdout` and `tracing`.
+    struct Audit {
+        /// Lines of JSON at the end of this file, which is created for its owner alone (mode 0600).
+        [restart] file: Option<Text>,
+        /// Lines of JSON on the standard output.
+        [restart] stdout: bool,
+        /// Events of `tracing`, target `tower_mcp_auth::audit`.
+        [restart] tracing: bool,
+        /// How many records may wait for a slow `file` or `stdout`.
+        [restart] queue: Option<Whole<4, 16_777_216>> = 65_536,
+        /// The name of this process in its records, such as `web-1`.
+        [restart] instance: Option<Text>,
+        /// The key under which records hash the email of a Basic credential: base64 of at least 32 random bytes. Left out: a
+        /// random one, so that hashes of two processes cannot be compared.
+        [restart] key: Option<Secret>,
+    }
+}
+
+impl Audit {
+    pub(in crate::config) fn examine(&self, reader: &mut Reader<'_>) {
+        let places = [self.file.is_some(), self.stdout, self.tracing];
+        let count = places.into_iter().filter(|is_there| *is_there).count();
+        if count != 1 && !reader.is_broken("audit") {
+            let remedy = "write exactly one of `file = \"/var/log/mcp/audit.jsonl\"`, `stdout = true` and \
+                          `tracing = true`";
+            reader.add("audit", format!("{count} places"), remedy);
+        }
+    }
+}

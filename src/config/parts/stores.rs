@@ -1,0 +1,60 @@
+//! What processes share: a database, and a Redis.
+
+use crate::config::kinds::{Text, Whole};
+use crate::config::read::{Reader, table};
+use crate::config::secret::Secret;
+
+table! {
+    /// Tokens, policies and revocations in one SQL database. Features `sqlite`, `postgres`.
+    struct Database unless(any(feature = "sqlite", feature = "postgres")) {
+        /// `sqlite:/var/lib/mcp/auth.db`, or `postgres://user@host/database?sslmode=verify-full`. A secret, because a
+        /// password stands in it.
+        [restart] url: Secret,
+        /// How many connections to hold at most.
+        [restart] max_connections: Option<Whole<1, 1000>> = 16,
+        /// Whether to create the file of an SQLite database that does not exist. Needs `migrate`.
+        [restart] create: bool,
+        /// Whether to bring the schema up to date at the start; `mcp-auth migrate` does the same.
+        [restart] migrate: bool,
+    }
+}
+
+table! {
+    /// Hints, failures and proofs through Redis. Feature `redis`.
+    struct Redis unless(feature = "redis") {
+        /// `redis://user:password@host:6379/0`, `rediss://` for TLS. A secret, because a password stands in it.
+        [restart] url: Secret,
+        /// Tells other processes of changes at once, instead of within two seconds. Needs a `database`.
+        [restart] hints: Option<bool> = true,
+        /// The channel of hints, for a Redis that several servers share.
+        [restart] channel: Option<Text> = "mcp_auth",
+        /// Counts failed API tokens together with the other processes.
+        [restart] shared_failures: Option<bool> = true,
+        /// Keeps used DPoP proofs, so that one serves once in all processes.
+        [restart] replay_store: Option<bool> = true,
+        /// What keys begin with.
+        [restart] key_prefix: Option<Text> = "mcp_auth",
+    }
+}
+
+impl Database {
+    pub(in crate::config) fn examine(&self, reader: &mut Reader<'_>) {
+        let scheme = self.url.expose().split(':').next().unwrap_or_default();
+        let feature = match scheme {
+            "sqlite" => (!cfg!(feature = "sqlite")).then_some("sqlite"),
+            "postgres" | "postgresql" => (!cfg!(feature = "postgres")).then_some("postgres"),
+            _ => {
+                let remedy = "write sqlite:FILE, sqlite::memory: or postgres://USER@HOST/DATABASE";
+                return reader.add("database.url", "…", remedy);
+            }
+        };
+        if let Some(feature) = feature {
+            let remedy = format!("enable the feature `{feature}` of tower-mcp-auth");
+            reader.add("database.url", scheme, remedy);
+        }
+        if self.create && !self.migrate {
+            let remedy = "a new database has no schema; set `migrate = true` as well";
+            reader.add("database.create", true, remedy);
+        }
+    }
+}

@@ -250,6 +250,8 @@ mod cors;
 pub mod fuzzing;
 #[cfg(feature = "testing")]
 pub mod testing;
+// Rank 9, pages without code.
+pub mod guide;
 
 #[doc(inline)]
 pub use algorithm::SigningAlgorithm;

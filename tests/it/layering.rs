@@ -48,6 +48,7 @@ const RANKS: &[(&str, u8)] = &[
     ("cors", 8),
     ("fuzzing", 8),
     ("testing", 8),
+    ("guide", 9),
     ("lib", 9),
     ("bin", 9),
 ];

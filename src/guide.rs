@@ -1,18 +1,19 @@
-#![doc = include_str!("docs/guide.md")]
 #![doc = include_str!("docs/links.md")]
+#![doc = include_str!("docs/guide.md")]
 
 /// Writes a module without items for each page, so that rustdoc shows it and its code is tested.
 macro_rules! pages {
     ($($name:ident = $file:literal,)*) => {
         $(
-            #[doc = include_str!($file)]
             #[doc = include_str!("docs/links.md")]
+            #[doc = include_str!($file)]
             pub mod $name {}
         )*
     };
 }
 
 pages! {
+    quickstart = "docs/quickstart.md",
     concepts = "docs/concepts.md",
     providers = "docs/providers.md",
     api_tokens = "docs/api_tokens.md",

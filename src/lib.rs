@@ -90,6 +90,7 @@
 //!
 //! # Where things are
 //!
+//! - [`guide`]: page by page, from the first server to operating several, with every provider's settings.
 //! - [`ProtectedResource`], [`Issuer`], [`Profile`]: what you configure.
 //! - [`Authenticator`]: the decision. [`McpAuthLayer`]: the decision as a Tower layer, with metadata,
 //!   origin and host. [`ResourceMetadataLayer`], [`OriginLayer`], [`AuthenticateLayer`]: its parts.
@@ -255,6 +256,8 @@ pub mod testing;
 // Rank 9, the whole in a file.
 #[cfg(feature = "config")]
 pub mod config;
+// Rank 9, pages without code.
+pub mod guide;
 
 #[doc(inline)]
 pub use algorithm::SigningAlgorithm;

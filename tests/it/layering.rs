@@ -49,6 +49,7 @@ const RANKS: &[(&str, u8)] = &[
     ("fuzzing", 8),
     ("testing", 8),
     ("config", 9),
+    ("guide", 9),
     ("lib", 10),
     ("bin", 10),
 ];

@@ -60,6 +60,7 @@ mod introspection;
 mod jwt;
 mod keysa;
 mod layering;
+mod links;
 mod logins;
 mod mcp;
 mod mixed_callers;

@@ -195,6 +195,7 @@ mod method;
 pub mod operation;
 pub mod scope;
 mod secret;
+mod stage;
 // Rank 1, nouns.
 pub mod issuer;
 pub mod principal;
@@ -232,6 +233,7 @@ mod response;
 // Rank 7, edge.
 #[cfg(feature = "events")]
 pub mod events;
+pub mod explain;
 pub mod middleware;
 // Rank 8, adapters.
 #[cfg(any(
@@ -265,6 +267,8 @@ pub use context::{AuthContext, AuthMethod};
 pub use cors::cors;
 #[doc(inline)]
 pub use error::{BackendError, ConfigError};
+#[doc(inline)]
+pub use explain::Explanation;
 #[doc(inline)]
 pub use issuer::{Freshness, Introspection, Issuer};
 #[doc(inline)]

@@ -112,6 +112,9 @@ impl Rules {
         asked: Asked<'_>,
     ) -> Result<Option<Enrichment>, Need> {
         let Some((facts, mode)) = &self.facts else {
+            asked
+                .way
+                .fact(|| "this server asks no directory".to_owned());
             return Ok(None);
         };
         let known = proven.remembered.as_ref();
@@ -125,7 +128,12 @@ impl Rules {
         let enrichment = match facts.get(pin, key, when) {
             Known::Value(enrichment) => enrichment,
             Known::Wait(wait) => return Err(Need::Enrichment(wait)),
-            Known::Unavailable { .. } if *mode == EnrichmentMode::Optional => return Ok(None),
+            Known::Unavailable { .. } if *mode == EnrichmentMode::Optional => {
+                asked
+                    .way
+                    .fact(|| "it does not answer, and need not".to_owned());
+                return Ok(None);
+            }
             Known::Unavailable { retry_after, cause } => {
                 let reason = Reason::EnrichmentUnavailable;
                 return Err(Rejection::unavailable(reason, retry_after, cause).into());

@@ -88,6 +88,8 @@
 
 mod after;
 mod body;
+mod dry;
+mod edge;
 mod future;
 mod layer;
 mod operation;
@@ -96,6 +98,7 @@ mod service;
 mod visit;
 
 pub use body::RequestBody;
+pub(crate) use dry::{Foreseen, foresee};
 pub use future::ResponseFuture;
 pub use layer::{AuthenticateLayer, AuthorizeToolLayer, McpAuthLayer};
 pub use service::McpAuth;

@@ -16,6 +16,7 @@ use crate::rejection::{Reason, Rejection};
 use crate::response::{RequestFacts, RequestMarks};
 use crate::rpc::{BodyForm, body_form};
 use crate::session::{MCP_SESSION_ID, Sessions};
+use crate::stage::{Stage, Way};
 use crate::wire::only_line;
 
 /// A proof of possession (RFC 9449 §4.1): part of the credential.
@@ -41,7 +42,7 @@ pub(super) struct Stages {
 pub(super) struct Visit {
     pub(super) auth: Authenticator,
     pub(super) stages: Stages,
-    arrival: Arrival,
+    pub(super) arrival: Arrival,
     /// Changes of anybody's standing up to then are in the decision.
     generation: u64,
 }
@@ -130,26 +131,40 @@ impl Visit {
         request: &Request<B>,
         credential: Result<AuthContext, Rejection>,
     ) -> Step {
+        let head = head(request);
+        match self.next(head, credential, Way::default()) {
+            Err(rejection) => Step::Settled(self.refused(head, &rejection)),
+            Ok((caller, Next::Read(limit))) => Step::Read(caller, limit),
+            Ok((caller, Next::Decided(decision))) => {
+                Step::Settled(self.settle(head, caller, decision))
+            }
+        }
+    }
+
+    /// Who asks, and what is left to do; or why that does not matter.
+    pub(super) fn next(
+        &self,
+        head: Head<'_>,
+        credential: Result<AuthContext, Rejection>,
+        way: Way<'_>,
+    ) -> Result<(Caller, Next), Rejection> {
         let caller = match credential {
             Ok(context) => Caller::Party(context),
             // Whoever sends a bad credential learns that, even where none is needed.
             Err(rejection) if rejection.reason() == Reason::MissingCredential => {
                 Caller::Nobody(Box::new(rejection))
             }
-            Err(rejection) => return Step::Settled(self.refused(head(request), &rejection)),
+            Err(rejection) => return Err(rejection),
         };
-        if let Err(rejection) = self.check_session(request.headers(), &caller) {
-            return Step::Settled(self.refused(head(request), &rejection));
-        }
+        way.reach(Stage::Session);
+        self.check_session(head.headers, &caller)?;
+        way.reach(Stage::Operation);
         let next = if self.stages.operation {
-            by_head(&self.auth, request.method(), request.headers(), &caller)
+            by_head(&self.auth, head.method, head.headers, &caller)
         } else {
             Next::Decided(Decision::of(&caller))
         };
-        match next {
-            Next::Read(limit) => Step::Read(caller, limit),
-            Next::Decided(decision) => Step::Settled(self.settle(head(request), caller, decision)),
-        }
+        Ok((caller, next))
     }
 
     /// Judges the operation by the whole body.

@@ -195,7 +195,6 @@ mod method;
 pub mod operation;
 pub mod scope;
 mod secret;
-mod stage;
 // Rank 1, nouns.
 pub mod issuer;
 pub mod principal;
@@ -214,6 +213,7 @@ mod jose;
 pub mod revocation;
 mod session;
 mod signal;
+mod stage;
 pub mod throttle;
 // Rank 4, verifiers.
 pub mod api_token;

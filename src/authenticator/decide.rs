@@ -18,7 +18,7 @@ use crate::jose::compact::is_token_shaped;
 use crate::method::AuthMethod;
 use crate::oauth::jwt::{Attempt, Outcome, validate};
 use crate::oauth::verdicts::Verdict;
-use crate::policy::{OrganizationPolicy, Permitted, PolicySubject, evaluate, refusal};
+use crate::policy::{Permitted, PolicySubject, evaluate, refusal};
 use crate::principal::Principal;
 use crate::rejection::{Reason, Rejection};
 use crate::secret::SecretText;
@@ -222,19 +222,15 @@ impl Inner {
         proven: &Proven,
         asked: Asked<'_>,
     ) -> Result<(Option<Permitted>, Option<Enrichment>), Need> {
-        let way = asked.way;
-        way.reach(Stage::Revocation);
         self.shared
             .revocations
             .observe(&proven.principal, asked.now);
         self.shared.revocations.check(proven, asked)?;
-        way.reach(Stage::Policy);
         let permitted = self.permit(proven, asked)?;
-        way.reach(Stage::Network);
+        asked.way.reach(Stage::Network);
         check_networks(proven, asked.sender, permitted.as_ref())?;
-        way.reach(Stage::Scopes);
+        asked.way.reach(Stage::Scopes);
         self.check_scopes(proven)?;
-        way.reach(Stage::Directory);
         let rules = &self.shared.rules;
         let enrichment = rules.enrichment(proven, asked)?;
         Ok((permitted, enrichment))
@@ -277,10 +273,8 @@ impl Inner {
     fn permit(&self, proven: &Proven, asked: Asked<'_>) -> Result<Option<Permitted>, Need> {
         let rules = &self.shared.rules;
         let Some(policy) = rules.policy(proven, asked)? else {
-            asked.way.fact(|| "this server has no policies".to_owned());
             return Ok(None);
         };
-        asked.way.fact(|| policy_of(&policy));
         let principal = &proven.principal;
         let mut subject = PolicySubject::new(proven.method, asked.now);
         subject.issuer = Some(principal.issuer());
@@ -298,12 +292,6 @@ impl Inner {
             .map(Some)
             .map_err(|denial| refusal(&denial, self.shared.disabled_is_forbidden).into())
     }
-}
-
-/// For an explanation: which policy it is.
-fn policy_of(policy: &OrganizationPolicy) -> String {
-    let (organization, version) = (policy.organization(), policy.version());
-    format!("the policy of {organization}, version {version}")
 }
 
 /// The refusals of those who have yet to say who they are, where there are API tokens.

@@ -170,7 +170,7 @@ impl Authenticator {
         let arrival = self.arrival(head);
         let track = Track::default();
         let foreseen = foresee(self, parts, message, &track).await;
-        self.tell(head, &track);
+        self.tell(head, arrival, &track);
         let decision = match &foreseen {
             Foreseen::Answered(_) => Ok(None),
             Foreseen::Refused(rejection, _) => Err(&**rejection),
@@ -179,7 +179,7 @@ impl Authenticator {
             Foreseen::Unread(Err(due)) => Err(&**due),
         };
         self.audit_explained(head, decision, arrival);
-        let guard = Guard::new(self.secrets(head));
+        let guard = Guard::new(&self.secrets(head));
         Explanation::new(&foreseen, &track, &guard)
     }
 }

@@ -7,7 +7,7 @@ use crate::ident::OrganizationId;
 use crate::method::AuthMethod;
 use crate::middleware::auth::Foreseen;
 use crate::principal::Principal;
-use crate::rejection::Rejection;
+use crate::rejection::{Reason, Rejection};
 use crate::stage::{Reached, Stage};
 
 /// The steps that every request has before it, whatever its credential.
@@ -26,6 +26,12 @@ const COMMON: [Stage; 10] = [
 
 pub(super) fn of(foreseen: &Foreseen, reached: &[Reached], guard: &Guard) -> Vec<Step> {
     let end = End::of(foreseen);
+    // That a credential is missing is said late: some operations need none.
+    let missing = |step: &Reached| step.stage == Stage::Credential && end.is_missing();
+    let last = reached.iter().position(missing);
+    let reached = last
+        .and_then(|last| reached.get(..=last))
+        .unwrap_or(reached);
     let mut steps = Vec::new();
     for (at, step) in reached.iter().enumerate() {
         if step.stage == Stage::Binding {
@@ -34,12 +40,11 @@ pub(super) fn of(foreseen: &Foreseen, reached: &[Reached], guard: &Guard) -> Vec
         let is_last = at + 1 == reached.len();
         steps.push(end.step(step, is_last, guard));
     }
-    // The proof belongs to somebody known, who is refused before anything else is asked.
     let farthest = reached.last().map(|step| step.stage);
     let answered = matches!(foreseen, Foreseen::Answered(_));
-    let missing = COMMON.iter().filter(|stage| Some(**stage) > farthest);
+    let later = COMMON.iter().filter(|stage| Some(**stage) > farthest);
     if !answered {
-        steps.extend(missing.map(|stage| Step {
+        steps.extend(later.map(|stage| Step {
             name: name(*stage),
             result: StepResult::NotReached,
             text: "decided before".to_owned(),
@@ -80,6 +85,13 @@ impl<'f> End<'f> {
             rejection,
             party: proven.or(context.map(known)),
         }
+    }
+
+    /// Whether it is refused for want of a credential.
+    fn is_missing(&self) -> bool {
+        let reason = self.rejection.map(Rejection::reason);
+        let refused = matches!(self.foreseen, Foreseen::Refused(..));
+        refused && reason == Some(Reason::MissingCredential)
     }
 
     /// Who it is, where that was proved.
@@ -152,7 +164,7 @@ impl<'f> End<'f> {
             }
             Stage::Binding => "bound to nothing, and need not be",
             Stage::Revocation => "nothing that covers it is revoked",
-            Stage::Policy => "nothing in it stands against the request",
+            Stage::Policy => "no rule of its organization stands against it",
             Stage::Network => "bound to no network of its own, or used inside",
             Stage::Scopes => {
                 let granted = scopes.unwrap_or_default();

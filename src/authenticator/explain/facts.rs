@@ -83,6 +83,9 @@ impl Inner {
         };
         tell_members(&claims, &["iss"], (track, Stage::Issuer));
         tell_members(&claims, &TOLD, (track, Stage::Claims));
+        let (resource, now) = (self.resource.identifier(), self.shared.clock.now());
+        let fact = format!("this is {resource}; now {}", now.to_rfc3339());
+        track.fact_of(Stage::Claims, fact);
         let issuer = claims.get("iss").and_then(Json::as_str);
         let known = issuer.and_then(|name| self.trust.get(name));
         if let Some(known) = known {

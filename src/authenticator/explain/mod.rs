@@ -36,8 +36,17 @@ impl Authenticator {
 
     /// Tells what the credential says of itself, at the steps that were reached. A part of the user's that
     /// panics (R15) leaves something untold.
-    pub(crate) fn tell(&self, head: Head<'_>, track: &Track) {
-        let tell = || self.0.tell(head.headers, track);
+    pub(crate) fn tell(&self, head: Head<'_>, arrival: Arrival, track: &Track) {
+        let tell = || {
+            self.0.tell(head.headers, track);
+            let address = arrival.sender.and_then(|sender| sender.address);
+            let address = address.map_or_else(
+                || "the client's address is not known".to_owned(),
+                |address| format!("from {address}"),
+            );
+            track.fact_of(Stage::Policy, address.clone());
+            track.fact_of(Stage::Network, address);
+        };
         let _ = catch_unwind(AssertUnwindSafe(tell));
     }
 

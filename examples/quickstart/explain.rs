@@ -13,7 +13,7 @@ use axum::http::header::{
     AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, ORIGIN,
     REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
@@ -39,22 +39,7 @@ async fn guarded(
     request: Request,
     next: Next,
 ) -> Response {
-    let text = |name| {
-        let lines: Vec<_> = request.headers().get_all(name).iter().collect();
-        match lines[..] {
-            [] => Ok(None),
-            [line] => line.to_str().map(Some).map_err(|_| ()),
-            _ => Err(()),
-        }
-    };
-    let hosts = auth.resource().allowed_hosts().unwrap_or_default();
-    let here = match (text(&HOST), text(&ORIGIN)) {
-        (Ok(Some(host)), Ok(origin)) => {
-            let own = format!("http://{host}");
-            hosts.iter().any(|known| known == host) && origin.is_none_or(|origin| origin == own)
-        }
-        _ => false,
-    };
+    let here = is_own(&auth, request.headers());
     let mut response = if here && peer.ip().to_canonical().is_loopback() {
         next.run(request).await
     } else {
@@ -73,6 +58,24 @@ async fn guarded(
         headers.insert(name, HeaderValue::from_static(value));
     }
     response
+}
+
+/// Whether the page was found by a name of this server's, and asks itself.
+fn is_own(auth: &Authenticator, headers: &HeaderMap) -> bool {
+    let text = |name| {
+        let lines: Vec<_> = headers.get_all(name).iter().collect();
+        match lines[..] {
+            [] => Ok(None),
+            [line] => line.to_str().map(Some).map_err(|_| ()),
+            _ => Err(()),
+        }
+    };
+    let hosts = auth.resource().allowed_hosts().unwrap_or_default();
+    let (Ok(Some(host)), Ok(origin)) = (text(&HOST), text(&ORIGIN)) else {
+        return false;
+    };
+    let own = format!("http://{host}");
+    hosts.iter().any(|known| known == host) && origin.is_none_or(|origin| origin == own)
 }
 
 async fn form() -> Html<String> {
@@ -99,8 +102,8 @@ async fn explain(
     let tool = field("tool").unwrap_or_default();
     let call = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool}});
     let mut request = Request::new(());
-    *request.method_mut() = axum::http::Method::POST;
-    *request.uri_mut() = axum::http::Uri::from_static("/mcp");
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = Uri::from_static("/mcp");
     request.extensions_mut().insert(ConnectInfo(peer));
     for host in headers.get_all(HOST) {
         request.headers_mut().append(HOST, host.clone());

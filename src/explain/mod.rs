@@ -174,8 +174,8 @@ impl Authenticator {
         let decision = match &foreseen {
             Foreseen::Answered(_) => Ok(None),
             Foreseen::Refused(rejection, _) => Err(&**rejection),
-            Foreseen::LetIn(party) => Ok(party.as_ref()),
-            Foreseen::Unread(Ok(party)) => Ok(Some(party)),
+            Foreseen::LetIn(context) => Ok(context.as_ref()),
+            Foreseen::Unread(Ok(context)) => Ok(Some(context)),
             Foreseen::Unread(Err(due)) => Err(&**due),
         };
         self.audit_explained(head, decision, arrival);

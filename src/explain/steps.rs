@@ -97,16 +97,16 @@ impl<'f> End<'f> {
     /// Who it is, where that was proved.
     fn party(&self, guard: &Guard) -> Option<Step> {
         let (principal, organization, method) = self.party?;
-        let mut text = format!(
-            "{} of {organization}, by {}, vouched for by {}",
+        let client = principal.client();
+        let client = client.map(|client| format!("client {client}; "));
+        let text = format!(
+            "{} of {organization}, by {}, vouched for by {}; {}until {}",
             principal.subject(),
             method.name(),
-            principal.issuer()
+            principal.issuer(),
+            client.unwrap_or_default(),
+            principal.expires_at().to_rfc3339()
         );
-        if let Some(client) = principal.client() {
-            text += &format!("; client {client}");
-        }
-        text += &format!("; until {}", principal.expires_at().to_rfc3339());
         Some(Step {
             name: "party",
             result: StepResult::Fact,
@@ -138,7 +138,11 @@ impl<'f> End<'f> {
 
     /// Whether the request came as far as it did without a credential.
     fn is_without_credential(&self, stage: Stage) -> bool {
-        stage == Stage::Credential && self.party.is_none()
+        let nobody = matches!(
+            self.foreseen,
+            Foreseen::LetIn(None) | Foreseen::Unread(Err(_))
+        );
+        nobody && stage == Stage::Credential
     }
 
     /// What a step that let the request pass has seen.
@@ -184,15 +188,10 @@ impl<'f> End<'f> {
 
 /// What stood in the way.
 fn failure(rejection: &Rejection) -> String {
-    let mut text = format!(
-        "{}: {}",
-        rejection.reason().code(),
-        rejection.reason().means()
-    );
-    if let Some(note) = rejection.note() {
-        text += &format!(" ({note})");
-    }
-    text
+    let reason = rejection.reason();
+    let note = rejection.note().map(|note| format!(" ({note})"));
+    let (code, means) = (reason.code(), reason.means());
+    format!("{code}: {means}{}", note.unwrap_or_default())
 }
 
 const fn name(stage: Stage) -> &'static str {

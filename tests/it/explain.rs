@@ -402,6 +402,7 @@ async fn edge_06_an_explanation_leaves_nothing_behind() {
             let known = explanation.note.as_deref().unwrap();
             assert!(known.contains(note), "{known}");
             assert!(!explanation.to_string().contains('@'), "{explanation}");
+            assert_eq!(step(&explanation, "credential").0, StepResult::Passed);
             assert_clean(&explanation, &parts_of(&bad));
         }
     }

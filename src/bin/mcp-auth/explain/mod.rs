@@ -49,6 +49,9 @@ impl Mark {
     }
 }
 
+/// Steps that are not about a credential.
+const OF_A_REQUEST: [&str; 3] = ["edge", "session", "operation"];
+
 /// The steps so far.
 #[derive(Debug, Default)]
 struct Steps(Vec<(Mark, &'static str, String)>);
@@ -58,10 +61,11 @@ impl Steps {
         self.0.push((mark, step, text.into()));
     }
 
-    /// The way of the request, as the server tells it. What it refuses for want of something that is not at hand
-    /// is unknown.
+    /// The way of the credential, as the server tells it. What it refuses for want of something that is not at hand
+    /// is unknown. Of the request around it nothing is known here.
     fn follow(&mut self, explanation: &Explanation, is_known: bool) {
-        for step in &explanation.steps {
+        let steps = explanation.steps.iter();
+        for step in steps.filter(|step| !OF_A_REQUEST.contains(&step.name)) {
             let mark = match step.result {
                 StepResult::Passed => Mark::Good,
                 StepResult::Failed if is_known => Mark::Bad,

@@ -6,7 +6,6 @@
 
 use std::net::SocketAddr;
 
-use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{
@@ -16,7 +15,7 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{MethodRouter, get};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
@@ -24,9 +23,9 @@ use tower_mcp_auth::{Authenticator, Explanation};
 use url::form_urlencoded;
 
 /// The page, outside of what it explains.
-pub(crate) fn page(auth: Authenticator) -> Router {
-    Router::new()
-        .route("/explain", get(form).post(explain))
+pub(crate) fn page(auth: Authenticator) -> MethodRouter {
+    get(form)
+        .post(explain)
         .layer(middleware::from_fn_with_state(auth.clone(), guarded))
         .with_state(auth)
 }

@@ -96,7 +96,7 @@ pub(crate) async fn start(options: &Options) -> Result<Quickstart, Box<dyn Error
         .route_service("/mcp", mcp)
         .layer(McpAuthLayer::new(auth.clone()))
         .layer(cors(&resource))
-        .merge(explain::page(auth));
+        .route("/explain", explain::page(auth));
 
     let (stop, stopped) = oneshot::channel();
     let shutdown = async move {

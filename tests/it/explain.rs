@@ -14,14 +14,15 @@ use serde_json::{Value, json};
 use tower_mcp_auth::api_token::NewToken;
 use tower_mcp_auth::audit::{AuditEvent, AuditRecord};
 use tower_mcp_auth::explain::{Explanation, StepResult, Verdict};
-use tower_mcp_auth::{Authenticator, Rejection, ToolRules};
+use tower_mcp_auth::testing::{ManualClock, TestIssuer};
+use tower_mcp_auth::{Authenticator, Introspection, Issuer, Rejection, ToolRules};
 
 use crate::hostile::{for_all, mutate, mutation};
 use crate::hostile_requests::classes::inner::Inner;
 use crate::hostile_requests::classes::request::{Crafted, Wire};
 use crate::hostile_requests::classes::site::{ADA as SITE_ADA, Site};
 use crate::hostile_requests::classes::{CLASSES, requests};
-use crate::support::{R, World, post};
+use crate::support::{I, NOW, R, World, described, post};
 use crate::tokens_support::{ADA, Mood, TokenWorld, basic, bearer, damaged, stranger};
 
 /// The shortest piece of a secret that nobody may see.
@@ -499,4 +500,31 @@ async fn dpop_09_an_explanation_uses_no_proof_up() {
     assert_eq!(explanation.reason.unwrap().code(), "dpop_replayed");
     assert_eq!(explanation.decided_by, Some("proof"));
     assert_eq!(world.send(request()).await.code(), "dpop_replayed");
+}
+
+#[tokio::test]
+async fn opq_01_an_opaque_token_is_explained_by_what_its_issuer_says() {
+    let clock = ManualClock::at(NOW);
+    let issuer = TestIssuer::builder().url(I).clock(clock.clone());
+    let issuer = issuer.client("mcp", "introspecting").in_process();
+    let asking = Introspection::new().client_secret_basic("mcp", "introspecting");
+    let auth = Authenticator::builder(described(Issuer::new(I).introspection(asking)))
+        .clock(clock)
+        .fetch(issuer.fetch())
+        .build()
+        .unwrap();
+    let token = issuer.token(R).opaque();
+    let line = format!("Bearer {token}");
+    let explanation = explained(&auth, &line).await;
+    assert_eq!(explanation.verdict, Verdict::LetIn, "{explanation}");
+    for name in ["introspection", "claims", "revocation"] {
+        assert_eq!(step(&explanation, name).0, StepResult::Passed, "{name}");
+    }
+    assert!(explanation.steps.iter().all(|step| step.name != "form"));
+    assert_clean(&explanation, &parts_of(&line));
+    issuer.answer_introspection("application/json", r#"{"active":false}"#);
+    auth.handle().flush();
+    let explanation = explained(&auth, &line).await;
+    assert_eq!(explanation.reason.unwrap().code(), "inactive_token");
+    assert_eq!(explanation.decided_by, Some("introspection"));
 }

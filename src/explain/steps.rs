@@ -118,16 +118,19 @@ impl<'f> End<'f> {
         let stage = reached.stage;
         let failed = is_last && matches!(self.foreseen, Foreseen::Refused(..));
         let absent = !failed && self.is_without_credential(stage);
+        // A store of the user's, which can only be asked by using the proof up.
+        let unasked = !failed && stage == Stage::Proof && !reached.facts.is_empty();
         let text = match self.rejection {
             Some(rejection) if failed => failure(rejection),
             _ if absent => "there is none, which some operations do not need".to_owned(),
+            _ if unasked => "good, and whether it was used before is not known".to_owned(),
             _ => self.passed(stage),
         };
         let facts = reached.facts.iter().map(String::as_str);
         let told: Vec<&str> = [text.as_str()].into_iter().chain(facts).collect();
         Step {
             name: name(stage),
-            result: match (failed, absent) {
+            result: match (failed, absent || unasked) {
                 (true, _) => StepResult::Failed,
                 (_, true) => StepResult::Fact,
                 _ => StepResult::Passed,

@@ -20,6 +20,7 @@ use crate::principal::Principal;
 use crate::rejection::{Reason, Rejection};
 use crate::revocation::RevocationTarget;
 use crate::scope::ScopeSet;
+use crate::stage::Way;
 use crate::wire::authorization::{self, Presented};
 use crate::wire::basic::read_basic;
 use crate::wire::challenge::{self, BearerChallenge};
@@ -240,7 +241,8 @@ impl Tokens {
         now: UnixTime,
     ) -> Option<Result<(Principal, OrganizationId), Rejection>> {
         let resource = &self.auth.resource();
-        match validate(token, &self.trust, resource, now, Attempt::AfterWait) {
+        let moment = (now, Way::default());
+        match validate(token, &self.trust, resource, moment, Attempt::AfterWait) {
             Outcome::Decided(Ok(good)) => Some(Ok((good.principal, good.organization))),
             Outcome::Decided(Err(rejection)) => Some(Err(rejection)),
             Outcome::Wait(_) => None,

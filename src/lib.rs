@@ -216,6 +216,7 @@ mod jose;
 pub mod revocation;
 mod session;
 mod signal;
+mod stage;
 pub mod throttle;
 // Rank 4, verifiers.
 pub mod api_token;
@@ -235,6 +236,7 @@ mod response;
 // Rank 7, edge.
 #[cfg(feature = "events")]
 pub mod events;
+pub mod explain;
 pub mod middleware;
 // Rank 8, adapters.
 #[cfg(any(
@@ -273,6 +275,8 @@ pub use context::{AuthContext, AuthMethod};
 pub use cors::cors;
 #[doc(inline)]
 pub use error::{BackendError, ConfigError};
+#[doc(inline)]
+pub use explain::Explanation;
 #[doc(inline)]
 pub use issuer::{Freshness, Introspection, Issuer};
 #[doc(inline)]

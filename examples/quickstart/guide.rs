@@ -75,6 +75,7 @@ pub(crate) fn text(quickstart: &Quickstart) -> String {
   MCP server  {url}
   Metadata    {metadata}
   Issuer      {issuer}   (for tests: alice of acme, bob of globex, no passwords)
+  Explain     {explain}   (why a credential is refused)
   Data        {file}{retired}
 
 Connect a client, for instance with this mcp.json, and log in:
@@ -89,6 +90,7 @@ Or see its answers yourself:
 "#,
         metadata = quickstart.resource.metadata_url(),
         issuer = quickstart.issuer.url(),
+        explain = url.replace("/mcp", "/explain"),
         file = quickstart.data.file.display(),
         retired = match quickstart.retired {
             0 => "",

@@ -10,6 +10,7 @@
 mod admin;
 mod args;
 mod data;
+mod explain;
 mod guide;
 mod organizations;
 mod pepper;

@@ -22,6 +22,7 @@ use tower_mcp_auth::{Authenticator, Issuer, McpAuthLayer, ProtectedResource, Res
 use super::admin::Admin;
 use super::args::Options;
 use super::data::Data;
+use super::explain;
 use super::organizations::{Credentials, Directory, Policies, retire};
 use super::tools::Tools;
 use super::tracker::Tracker;
@@ -93,8 +94,9 @@ pub(crate) async fn start(options: &Options) -> Result<Quickstart, Box<dyn Error
     );
     let app = Router::new()
         .route_service("/mcp", mcp)
-        .layer(McpAuthLayer::new(auth))
-        .layer(cors(&resource));
+        .layer(McpAuthLayer::new(auth.clone()))
+        .layer(cors(&resource))
+        .route("/explain", explain::page(auth));
 
     let (stop, stopped) = oneshot::channel();
     let shutdown = async move {

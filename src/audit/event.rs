@@ -25,6 +25,9 @@ pub enum AuditEvent {
     AuthUnavailable,
     /// Whoever sent a request went away before it was decided.
     AuthAbandoned,
+    /// Somebody had a request [explained](crate::Authenticator::explain). The rest of the record is about that
+    /// request.
+    AuthExplained,
     /// An API token was issued.
     TokenCreated,
     /// An API token got a new secret.
@@ -56,13 +59,14 @@ impl AuditEvent {
     /// # use tower_mcp_auth::audit::AuditEvent;
     /// assert!(AuditEvent::ALL.iter().all(|event| event.name().contains('.')));
     /// ```
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::AuthOk,
         Self::AuthFail,
         Self::AuthDenied,
         Self::AuthThrottled,
         Self::AuthUnavailable,
         Self::AuthAbandoned,
+        Self::AuthExplained,
         Self::TokenCreated,
         Self::TokenRolled,
         Self::TokenRevoked,
@@ -89,6 +93,7 @@ impl AuditEvent {
             Self::AuthThrottled => "auth.throttled",
             Self::AuthUnavailable => "auth.unavailable",
             Self::AuthAbandoned => "auth.abandoned",
+            Self::AuthExplained => "auth.explained",
             Self::TokenCreated => "token.created",
             Self::TokenRolled => "token.rolled",
             Self::TokenRevoked => "token.revoked",
@@ -119,7 +124,8 @@ impl AuditEvent {
             | Self::AuthThrottled
             | Self::TokenFailing
             | Self::StreamEnded => AuditOutcome::Refused,
-            Self::TokenCreated
+            Self::AuthExplained
+            | Self::TokenCreated
             | Self::TokenRolled
             | Self::TokenRevoked
             | Self::TokenLeaked

@@ -203,6 +203,13 @@ impl AuditRecord {
         record
     }
 
+    /// The same facts, of another event.
+    pub(crate) fn of_event(mut self, event: AuditEvent) -> Self {
+        self.event = event;
+        self.outcome = event.outcome();
+        self
+    }
+
     /// Adds what a principal's credential vouches for.
     pub(crate) fn about(mut self, principal: &Principal) -> Self {
         let issuer = AuditText::new(principal.issuer());

@@ -23,6 +23,7 @@ use crate::principal::Principal;
 use crate::rejection::{Reason, Rejection};
 use crate::secret::SecretText;
 use crate::signal::Causes;
+use crate::stage::Stage;
 use crate::wire::authorization::{Found, Presented, Scheme, find};
 
 /// A credential that outlives its request's borrow, while something is waited for.
@@ -109,6 +110,7 @@ impl Inner {
         asked: Asked<'_>,
     ) -> Result<Admission, Need> {
         let proven = self.prove(found, asked)?;
+        asked.way.reach(Stage::Binding);
         let proof = match self.check_binding(&proven, found, head, asked) {
             Ok(proof) => proof,
             // Whose token it is that somebody else may have.
@@ -193,7 +195,8 @@ impl Inner {
         } else {
             Attempt::First
         };
-        match validate(text, &self.trust, &self.resource, asked.now, attempt) {
+        let moment = (asked.now, asked.way);
+        match validate(text, &self.trust, &self.resource, moment, attempt) {
             Outcome::Decided(Ok(verified)) => {
                 let fact = Verdict::of(&verified, asked.now).map(Fact::AccessToken);
                 let proven = Proven {
@@ -223,7 +226,9 @@ impl Inner {
         revocations.observe(&proven.principal, asked.now);
         revocations.check(proven, asked)?;
         let permitted = self.permit(proven, asked)?;
+        asked.way.reach(Stage::Network);
         check_networks(proven, asked.sender, permitted.as_ref())?;
+        asked.way.reach(Stage::Scopes);
         self.check_scopes(proven)?;
         let rules = &self.ground.rules;
         let enrichment = rules.enrichment(proven, asked)?;

@@ -140,7 +140,7 @@ impl Foreign {
             judge(answer, email, format.tokens.local_part(), asked.now)
         };
         judged.map_err(|fault| {
-            guard.failed(asked.sender, Some(name));
+            guard.failed(asked, Some(name));
             let note = format!("{}: {fault}", format.name);
             let rejection = Rejection::new(Reason::InvalidApiToken);
             rejection.with_note(note).into()

@@ -126,7 +126,7 @@ impl Issued {
         let sender = asked.sender;
         let presented = self.tokens.format().parse(text).map_err(|error| {
             // A damaged token never reaches the store; saying so tells nothing about any token.
-            guard.failed(sender, None);
+            guard.failed(asked, None);
             Rejection::new(Reason::InvalidApiToken).with_note(error.to_string())
         })?;
         let id = presented.id();
@@ -135,13 +135,17 @@ impl Issued {
         let found = record.as_deref().map(|stored| &stored.record);
         let judged = self.tokens.judge(found, &presented, email, asked.now);
         let age = judged.map_err(|fault: TokenFault| {
-            guard.failed(sender, Some(id.as_str()));
-            self.note_spread(guard, id, found);
+            guard.failed(asked, Some(id.as_str()));
+            if !asked.way.is_told() {
+                self.note_spread(guard, id, found);
+            }
             Rejection::new(Reason::InvalidApiToken).with_note(format!("{fault:?}"))
         })?;
         // `judge` says yes only to a record.
         let stored = record.ok_or_else(|| Rejection::new(Reason::Internal))?;
-        self.note_use(&stored, asked.now);
+        if !asked.way.is_told() {
+            self.note_use(&stored, asked.now);
+        }
         Ok(UsedToken {
             held: stored.held.clone(),
             issued: Some(UsedRecord { stored, age }),

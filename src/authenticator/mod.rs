@@ -7,6 +7,7 @@ mod decide;
 #[cfg(feature = "events")]
 mod events;
 mod evidence;
+mod explain;
 mod follower;
 mod foreign;
 mod ground;

@@ -11,6 +11,7 @@ use crate::cache::{LoadWait, When};
 use crate::clock::UnixTime;
 use crate::oauth::keys::FetchWait;
 use crate::rejection::{Reason, Rejection};
+use crate::stage::Way;
 
 /// What a decision has waited for already.
 #[derive(Clone, Copy, Debug, Default)]
@@ -36,6 +37,8 @@ pub(super) struct Asked<'r> {
     /// The same moment by the monotonic clock.
     pub(super) tick: Duration,
     pub(super) waited: Waited,
+    /// Who listens to the decision.
+    pub(super) way: Way<'r>,
 }
 
 impl Asked<'_> {
@@ -55,6 +58,7 @@ impl Inner {
             now: clock.now(),
             tick: clock.monotonic(),
             waited,
+            way: Way::default(),
         }
     }
 }

@@ -19,6 +19,7 @@ use crate::oauth::times::is_expired;
 use crate::principal::Principal;
 use crate::rejection::{Reason, Rejection};
 use crate::secret::SecretText;
+use crate::stage::Stage;
 
 /// What was found out about a token, by an answer about it.
 pub(super) struct Opaque {
@@ -109,6 +110,7 @@ impl Inner {
     }
 
     fn introspected(&self, text: &str, asked: Asked<'_>) -> Result<Opaque, Need> {
+        asked.way.reach(Stage::Introspection);
         let owner = self
             .trust
             .owner(text)
@@ -120,6 +122,7 @@ impl Inner {
         };
         let said = known(introspector, (text, None), asked)?;
         let answer = said.ok_or(Reason::InactiveToken)?;
+        asked.way.reach(Stage::Claims);
         let (principal, organization) = judge(&answer, issuer, &self.resource, asked.now)?;
         Ok(Opaque {
             principal,

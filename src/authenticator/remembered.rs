@@ -69,7 +69,8 @@ impl Weighed for Remembered {
 impl Inner {
     /// Who a credential is proved to be: by what is remembered if that still holds, else anew.
     pub(super) fn prove(&self, found: Found<'_>, asked: Asked<'_>) -> Result<Proven, Need> {
-        let Some(memory) = &self.shared.memory else {
+        // Looked at anew, an explanation has every step.
+        let Some(memory) = self.shared.memory.as_ref().filter(|_| !asked.way.is_told()) else {
             return Ok(self.prove_anew(found, asked)?.0);
         };
         let tag = memory.tag(self.domain(found.scheme), found.bytes);

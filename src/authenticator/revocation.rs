@@ -22,6 +22,7 @@ use crate::principal::{Principal, PrincipalKey};
 use crate::rejection::Reason;
 use crate::revocation::{DynRevocationLog, RevocationEntry, RevocationLog, RevocationTarget};
 use crate::signal::Causes;
+use crate::stage::Stage;
 
 /// A log that has not taken an entry by then has not taken it, as far as its writer knows.
 const APPEND_DEADLINE: Duration = Duration::from_secs(5);
@@ -76,6 +77,7 @@ impl Revocations {
     /// Refuses a credential that a revocation covers, and one of which that cannot be known: nobody
     /// while the shared log was never read, and no API token when that was long ago (R23).
     pub(super) fn check(&self, proven: &Proven, asked: Asked<'_>) -> Result<(), Need> {
+        asked.way.reach(Stage::Revocation);
         let principal = &proven.principal;
         let ahead = || self.ahead_of(principal.issuer());
         let epochs = &self.table.epochs;

@@ -15,6 +15,7 @@ use crate::policy::{ChangeListener, DynPolicyStore, OrganizationPolicy, PolicySt
 use crate::principal::{Principal, PrincipalKey};
 use crate::rejection::{Reason, Rejection};
 use crate::signal::{Causes, Signal};
+use crate::stage::Stage;
 
 /// Policies serve 30 s, and 5 min while their store fails (R24).
 const POLICY: Lifetime = Lifetime {
@@ -91,13 +92,21 @@ impl Rules {
         proven: &Proven,
         asked: Asked<'_>,
     ) -> Result<Option<OrganizationPolicy>, Need> {
+        asked.way.reach(Stage::Policy);
         let Some((policies, _)) = &self.policies else {
+            asked.way.fact(|| "this server has no policies".to_owned());
             return Ok(None);
         };
         let pin = proven.remembered.as_ref().map(|known| &known.pins.policy);
         let organization = || proven.organization.clone();
         match policies.get(pin, organization, asked.when(asked.waited.policy)) {
-            Known::Value(policy) => Ok(Some(policy)),
+            Known::Value(policy) => {
+                asked.way.fact(|| {
+                    let (organization, version) = (policy.organization(), policy.version());
+                    format!("the policy of {organization}, version {version}")
+                });
+                Ok(Some(policy))
+            }
             Known::Wait(wait) => Err(Need::Policy(wait)),
             Known::Unavailable { retry_after, cause } => {
                 Err(Rejection::unavailable(Reason::PolicyUnavailable, retry_after, cause).into())
@@ -111,7 +120,11 @@ impl Rules {
         proven: &Proven,
         asked: Asked<'_>,
     ) -> Result<Option<Enrichment>, Need> {
+        asked.way.reach(Stage::Directory);
         let Some((facts, mode)) = &self.facts else {
+            asked
+                .way
+                .fact(|| "this server asks no directory".to_owned());
             return Ok(None);
         };
         let known = proven.remembered.as_ref();
@@ -125,7 +138,12 @@ impl Rules {
         let enrichment = match facts.get(pin, key, when) {
             Known::Value(enrichment) => enrichment,
             Known::Wait(wait) => return Err(Need::Enrichment(wait)),
-            Known::Unavailable { .. } if *mode == EnrichmentMode::Optional => return Ok(None),
+            Known::Unavailable { .. } if *mode == EnrichmentMode::Optional => {
+                asked
+                    .way
+                    .fact(|| "it does not answer, and need not".to_owned());
+                return Ok(None);
+            }
             Known::Unavailable { retry_after, cause } => {
                 let reason = Reason::EnrichmentUnavailable;
                 return Err(Rejection::unavailable(reason, retry_after, cause).into());

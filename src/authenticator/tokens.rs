@@ -16,6 +16,7 @@ use crate::cache::Lifetime;
 use crate::clock::UnixTime;
 use crate::error::Problems;
 use crate::rejection::{Reason, Rejection};
+use crate::stage::Stage;
 use crate::throttle::{Throttle, Throttled};
 use crate::wire::basic::read_basic;
 
@@ -104,8 +105,11 @@ impl Guard {
             .map_err(|throttled| throttled_rejection(&throttled).into())
     }
 
-    pub(super) fn failed(&self, sender: &Sender, id: Option<&str>) {
-        self.0.record_failure(sender.address, id);
+    /// Counts a failure, unless it is only explained.
+    pub(super) fn failed(&self, asked: Asked<'_>, id: Option<&str>) {
+        if !asked.way.is_told() {
+            self.0.record_failure(asked.sender.address, id);
+        }
     }
 }
 
@@ -168,10 +172,11 @@ impl Tokens {
 
     /// A personal API token: `Basic base64(email:api_token)`.
     pub(super) fn basic(&self, credential: &str, asked: Asked<'_>) -> Result<UsedToken, Need> {
+        asked.way.reach(Stage::ApiToken);
         // Guessing is slowed down before anything is decoded.
         self.guard.check(asked.sender, None)?;
         let basic = read_basic(credential).map_err(|fault| {
-            self.guard.failed(asked.sender, None);
+            self.guard.failed(asked, None);
             Rejection::new(Reason::MalformedBasic)
                 .with_note(fault.code())
                 .with_message(fault.hint())
@@ -197,6 +202,7 @@ impl Tokens {
         credential: &str,
         asked: Asked<'_>,
     ) -> Result<UsedToken, Need> {
+        asked.way.reach(Stage::ApiToken);
         // Damaged keys are failures that never reach the check by id.
         self.guard.check(asked.sender, None)?;
         if claim.is_some_and(|claim| claim.kind() == TokenKind::Personal) {
@@ -224,7 +230,7 @@ impl Tokens {
                 Ok(UsedToken { held, issued: None })
             }
             None => {
-                self.guard.failed(asked.sender, None);
+                self.guard.failed(asked, None);
                 let rejection = Rejection::new(Reason::InvalidApiToken);
                 let rejection = rejection.with_note(FormatError::NotOurs.to_string());
                 Err(rejection.with_detail("hint", NOT_OURS).into())

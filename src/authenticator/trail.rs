@@ -197,7 +197,7 @@ impl Current {
     }
 
     /// Adds what can be read off the request itself.
-    fn described(
+    pub(super) fn described(
         &self,
         mut record: AuditRecord,
         head: Head<'_>,
@@ -241,12 +241,12 @@ impl Ground {
 
 /// When a decision was made, and how long it took. The clock is the user's and may panic (R15), which
 /// while unwinding would end the process; the record is written all the same.
-fn times(clock: &dyn Clock, arrival: Arrival) -> (UnixTime, Duration) {
+pub(super) fn times(clock: &dyn Clock, arrival: Arrival) -> (UnixTime, Duration) {
     let times = || (clock.now(), clock.monotonic().saturating_sub(arrival.at));
     catch_unwind(AssertUnwindSafe(times)).unwrap_or((UnixTime::from_secs(0), Duration::ZERO))
 }
 
-fn granted(now: UnixTime, context: &AuthContext) -> AuditRecord {
+pub(super) fn granted(now: UnixTime, context: &AuthContext) -> AuditRecord {
     let method = context.method().name();
     let mut record = AuditRecord::granted(now, method, context.principal(), context.organization());
     record.policy = context
@@ -255,7 +255,7 @@ fn granted(now: UnixTime, context: &AuthContext) -> AuditRecord {
     record
 }
 
-fn refused(now: UnixTime, rejection: &Rejection) -> AuditRecord {
+pub(super) fn refused(now: UnixTime, rejection: &Rejection) -> AuditRecord {
     proven(AuditRecord::refused(now, rejection), rejection)
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::clock::UnixTime;
@@ -169,15 +169,9 @@ impl Memory {
 
     /// Never waits for anything but another claim.
     pub(crate) fn claim(&self, proof: ProofId, now: UnixTime) -> Claim {
-        let [first, ..] = proof.0;
-        let mut short = Short::default();
-        for (place, byte) in short.iter_mut().zip(proof.0.iter().skip(1)) {
-            *place = *byte;
-        }
-        let Some(shard) = self.shards.get(usize::from(first) % SHARDS) else {
+        let Some((mut shard, short)) = self.place(proof) else {
             return Claim::Again;
         };
-        let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
         let span = Duration::from_secs(self.span.load(Ordering::Relaxed));
         let gone = shard.turn(now, span, self.most);
         let again = shard.old.contains(&short) || !shard.young.insert(short);
@@ -185,6 +179,29 @@ impl Memory {
         // Freed when nobody waits for it.
         drop(gone);
         if again { Claim::Again } else { Claim::First }
+    }
+
+    /// What a claim at this moment would come to, without making it.
+    pub(crate) fn foresee(&self, proof: ProofId, now: UnixTime) -> Claim {
+        let Some((shard, short)) = self.place(proof) else {
+            return Claim::Again;
+        };
+        let span = Duration::from_secs(self.span.load(Ordering::Relaxed));
+        if shard.would_know(&short, now, (span, self.most)) {
+            Claim::Again
+        } else {
+            Claim::First
+        }
+    }
+
+    fn place(&self, proof: ProofId) -> Option<(MutexGuard<'_, Generations>, Short)> {
+        let [first, ..] = proof.0;
+        let mut short = Short::default();
+        for (place, byte) in short.iter_mut().zip(proof.0.iter().skip(1)) {
+            *place = *byte;
+        }
+        let shard = self.shards.get(usize::from(first) % SHARDS)?;
+        Some((shard.lock().unwrap_or_else(PoisonError::into_inner), short))
     }
 }
 
@@ -206,6 +223,18 @@ impl Generations {
         let over = age >= span.saturating_mul(2);
         let more = over.then(|| std::mem::take(&mut self.old));
         Some([old, more.unwrap_or_default()])
+    }
+}
+
+impl Generations {
+    /// Whether a proof would be known after the turn that is due.
+    fn would_know(&self, short: &Short, now: UnixTime, (span, most): (Duration, usize)) -> bool {
+        let age = self.begun.map_or(Duration::ZERO, |begun| now.since(begun));
+        if age >= span.saturating_mul(2) {
+            return false;
+        }
+        let turns = age >= span || self.young.len() >= most;
+        self.young.contains(short) || (!turns && self.old.contains(short))
     }
 }
 

@@ -6,7 +6,7 @@
 //! does not see it. No generator of keys makes one.
 
 /// The ordinates of those points, with the sign bit clear, and the two that are written in a second
-/// way. (Chalkias, Garillot, Nikolaenko: "Taming the many EdDSAs", 2020, table 1.)
+/// way. (Chalkias, Garillot, Nikolaenko: "Taming the many `EdDSAs`", 2020, table 1.)
 const ORDINATES: [[u8; 32]; 7] = [
     // Order 4: 0, and the same as p.
     [0; 32],

@@ -14,6 +14,7 @@ use crate::jose::json::Object;
 use crate::principal::Principal;
 use crate::rejection::{Reason, Rejection};
 use crate::resource::Resource;
+use crate::stage::{Stage, Way};
 
 /// One configured issuer with its keys.
 #[derive(Clone, Debug)]
@@ -154,10 +155,10 @@ pub(crate) fn validate(
     token: &str,
     trust: &Trust,
     resource: &Resource,
-    now: UnixTime,
+    moment: (UnixTime, Way<'_>),
     attempt: Attempt,
 ) -> Outcome {
-    match examine(token, trust, resource, now, attempt) {
+    match examine(token, trust, resource, moment, attempt) {
         Ok(outcome) => outcome,
         Err(rejection) => Outcome::Decided(Err(rejection)),
     }
@@ -179,22 +180,28 @@ fn examine(
     token: &str,
     trust: &Trust,
     resource: &Resource,
-    now: UnixTime,
+    (now, way): (UnixTime, Way<'_>),
     attempt: Attempt,
 ) -> Result<Outcome, Rejection> {
+    way.reach(Stage::Form);
     let compact = Compact::parse(token)?;
     let header = compact.header()?;
     let claimed = compact.claims()?;
+    way.reach(Stage::Issuer);
     let issuer = trust.claimed(&claimed, &header)?;
+    way.reach(Stage::Type);
     if !header.is_access_token(issuer.config.profile.any_jwt_type) {
         return Err(Rejection::new(Reason::WrongTokenType).with_note("typ"));
     }
+    way.reach(Stage::Claims);
     let unverified = claims::judge(&claimed, &issuer.config, resource, now, None)?;
+    way.reach(Stage::Signature);
     let keys = issuer.keys.fingerprint();
     let key_id = match issuer.signer(&header, &compact, attempt)? {
         Signer::Key(key_id) => key_id,
         Signer::Wait(wait) => return Ok(Outcome::Wait(wait)),
     };
+    way.reach(Stage::Organization);
     let name = issuer.name.clone();
     let facts = unverified.verified(&issuer.config, name, key_id, compact.into_payload());
     Ok(Outcome::Decided(facts.map(|(principal, organization)| {

@@ -2,6 +2,7 @@
 
 mod answer;
 mod login;
+mod page;
 mod prepared;
 mod reason;
 mod table;

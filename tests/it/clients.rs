@@ -31,6 +31,7 @@ mod quickstart {
     mod admin;
     pub(super) mod args;
     mod data;
+    mod explain;
     pub(crate) mod guide;
     mod organizations;
     mod pepper;

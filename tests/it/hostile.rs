@@ -63,7 +63,7 @@ impl Answering<'_> {
 
 /// A change to the bytes of something good.
 #[derive(Clone, Debug)]
-enum Mutation {
+pub enum Mutation {
     Set(Index, u8),
     Insert(Index, u8),
     Remove(Index),
@@ -75,7 +75,7 @@ enum Mutation {
     Prepend(Vec<u8>),
 }
 
-fn mutation() -> impl Strategy<Value = Mutation> {
+pub fn mutation() -> impl Strategy<Value = Mutation> {
     let byte = || {
         prop_oneof![
             3 => select(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".to_vec()),
@@ -97,7 +97,7 @@ fn mutation() -> impl Strategy<Value = Mutation> {
     ]
 }
 
-fn mutate(bytes: &mut Vec<u8>, mutation: Mutation) {
+pub fn mutate(bytes: &mut Vec<u8>, mutation: Mutation) {
     if bytes.is_empty() {
         return;
     }

@@ -45,6 +45,9 @@ mod dpop;
 mod edge;
 mod enrichment;
 mod errors_page;
+mod explain;
+#[cfg(feature = "client")]
+mod explain_page;
 mod failures;
 #[cfg(feature = "dpop")]
 mod faults;

@@ -5,7 +5,11 @@ use crate::authenticator::decide::Proven;
 use crate::authenticator::need::Asked;
 use crate::authenticator::{Begin, Head, Inner};
 use crate::confirmation::Thumbprint;
+use crate::context::AuthContext;
 use crate::rejection::{Reason, Rejection};
+#[cfg(feature = "dpop")]
+use crate::stage::Stage;
+use crate::stage::Way;
 use crate::wire::authorization::Found;
 
 /// The longest a replay store may take.
@@ -143,6 +147,50 @@ impl Inner {
                     Err(context.refused(rejection))
                 }))
             }
+        }
+    }
+
+    /// What the last step would come to, without using up the proof. A store of the user's can only
+    /// be asked by using it up, and so is not asked.
+    #[cfg(feature = "dpop")]
+    pub(in crate::authenticator) fn foresee(
+        &self,
+        admission: Admission,
+        way: Way<'_>,
+    ) -> Result<AuthContext, Rejection> {
+        use crate::dpop::{Claim, Replays};
+
+        let Admission { context, proof } = admission;
+        let (Some(proof), Some(rules)) = (proof, &self.shared.bindings.dpop) else {
+            return Ok(context);
+        };
+        way.reach(Stage::Proof);
+        match &rules.replays {
+            Replays::Here(memory) => match memory.foresee(proof.id, context.admitted_at()) {
+                Claim::First => Ok(context),
+                Claim::Again => Err(context.refused(Reason::DpopReplayed.into())),
+            },
+            Replays::There(_) => {
+                way.fact(|| "the store of used proofs is not asked".to_owned());
+                Ok(context)
+            }
+        }
+    }
+
+    /// What the last step would come to.
+    #[cfg(not(feature = "dpop"))]
+    #[expect(
+        clippy::unused_self,
+        reason = "the other half of a pair chosen by feature"
+    )]
+    pub(in crate::authenticator) fn foresee(
+        &self,
+        admission: Admission,
+        _: Way<'_>,
+    ) -> Result<AuthContext, Rejection> {
+        match admission.proof {
+            None => Ok(admission.context),
+            Some(proof) => match proof {},
         }
     }
 

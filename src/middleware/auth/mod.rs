@@ -90,6 +90,8 @@
 mod after;
 mod again;
 mod body;
+mod dry;
+mod edge;
 mod future;
 mod layer;
 mod operation;
@@ -98,6 +100,7 @@ mod service;
 mod visit;
 
 pub use body::RequestBody;
+pub(crate) use dry::{Foreseen, foresee};
 pub use future::ResponseFuture;
 pub use layer::{AuthenticateLayer, AuthorizeToolLayer, McpAuthLayer};
 pub use service::McpAuth;

@@ -9,11 +9,11 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::body::{Reading, RequestBody};
+use super::edge::{self, Edge};
 use super::future::ResponseFuture;
 use super::refusal::{answer_preflight, without_body};
 use super::visit::{Settled, Stages, Step, Visit, head};
 use crate::authenticator::{Authenticator, Begin};
-use crate::middleware::{metadata, origin};
 use crate::response::ResponseBody;
 
 /// The service of [`McpAuthLayer`](crate::McpAuthLayer),
@@ -44,18 +44,13 @@ impl<S> McpAuth<S> {
         if !self.stages.edge {
             return None;
         }
-        let resource = visit.auth.resource();
-        let (method, uri, headers) = (request.method(), request.uri(), request.headers());
-        if let Some(document) =
-            metadata::answer(std::slice::from_ref(resource), method, uri, headers)
-        {
-            return Some(document);
-        }
-        if origin::is_preflight(method, headers) {
-            return Some(answer_preflight());
-        }
-        let rejection = origin::judge(resource, uri, headers).err()?;
-        Some(visit.refuse(head(request), &rejection, None))
+        Some(
+            match edge::judge(visit.auth.resource(), head(request), request.uri())? {
+                Edge::Document(document) => document,
+                Edge::Preflight => answer_preflight(),
+                Edge::Refused(rejection) => visit.refuse(head(request), &rejection, None),
+            },
+        )
     }
 
     /// The service that was polled ready, for a call to be made later. A clone takes its place

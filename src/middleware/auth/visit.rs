@@ -16,6 +16,7 @@ use crate::rejection::{Reason, Rejection};
 use crate::response::{RequestFacts, RequestMarks};
 use crate::rpc::{BodyForm, body_form};
 use crate::session::{MCP_SESSION_ID, Sessions};
+use crate::stage::{Stage, Way};
 use crate::wire::only_line;
 
 /// A proof of possession (RFC 9449 §4.1): part of the credential.
@@ -65,12 +66,19 @@ impl Visit {
         // In this order: a reload after it is a change.
         let changes = auth.changes();
         let outside = head.extensions.get().filter(|_| !stages.credential);
-        let auth = auth.as_outside(outside);
         Self {
+            changes,
+            ..Self::by(auth.as_outside(outside), stages, head)
+        }
+    }
+
+    /// By these settings, whatever the newest are.
+    pub(super) fn by(auth: Current, stages: Stages, head: Head<'_>) -> Self {
+        Self {
+            changes: auth.changes(),
             arrival: auth.arrival(head),
             auth,
             stages,
-            changes,
         }
     }
 
@@ -133,22 +141,33 @@ impl Visit {
         request: &Request<B>,
         credential: Result<AuthContext, Rejection>,
     ) -> Step {
-        let caller = match Self::caller(credential) {
-            Ok(caller) => caller,
-            Err(rejection) => return Step::Settled(self.refused(head(request), &rejection)),
-        };
-        if let Err(rejection) = self.check_session(request.headers(), &caller) {
-            return Step::Settled(self.refused(head(request), &rejection));
+        let head = head(request);
+        match self.next(head, credential, Way::default()) {
+            Err(rejection) => Step::Settled(self.refused(head, &rejection)),
+            Ok((caller, Next::Read(limit))) => Step::Read(caller, limit),
+            Ok((caller, Next::Decided(decision))) => {
+                Step::Settled(self.settle(head, caller, decision))
+            }
         }
+    }
+
+    /// Who asks, and what is left to do; or why that does not matter.
+    pub(super) fn next(
+        &self,
+        head: Head<'_>,
+        credential: Result<AuthContext, Rejection>,
+        way: Way<'_>,
+    ) -> Result<(Caller, Next), Rejection> {
+        let caller = Self::caller(credential).map_err(|refused| *refused)?;
+        way.reach(Stage::Session);
+        self.check_session(head.headers, &caller)?;
+        way.reach(Stage::Operation);
         let next = if self.stages.operation {
-            by_head(&self.auth, request.method(), request.headers(), &caller)
+            by_head(&self.auth, head.method, head.headers, &caller)
         } else {
             Next::Decided(Decision::of(&caller))
         };
-        match next {
-            Next::Read(limit) => Step::Read(caller, limit),
-            Next::Decided(decision) => Step::Settled(self.settle(head(request), caller, decision)),
-        }
+        Ok((caller, next))
     }
 
     /// Judges the operation by the whole body.

@@ -1,6 +1,6 @@
-//! What is known of an API token: its text, and its record.
+//! What the database has of an API token.
 
-use tower_mcp_auth::api_token::{Email, LocalPart, TokenFormat, TokenKind, TokenRecord};
+use tower_mcp_auth::api_token::{Email, LocalPart, TokenKind, TokenRecord};
 use tower_mcp_auth::context::AuthMethod;
 use tower_mcp_auth::{OrganizationPolicy, Reason};
 
@@ -13,20 +13,6 @@ use crate::token_list::state;
 pub(super) struct Found {
     pub(super) record: TokenRecord,
     pub(super) policy: OrganizationPolicy,
-}
-
-pub(super) fn tell_text(given: &Given, format: &TokenFormat, steps: &mut Steps) {
-    match format.parse(&given.token) {
-        Ok(token) => {
-            steps.add(
-                Mark::Good,
-                "checksum",
-                "fits, so nothing was mistyped or cut off",
-            );
-            steps.add(Mark::Fact, "id", token.id().as_str());
-        }
-        Err(error) => steps.add(Mark::Bad, "checksum", error.to_string()),
-    }
 }
 
 pub(super) const fn method(kind: TokenKind) -> (AuthMethod, &'static str) {
@@ -85,17 +71,6 @@ impl Found {
             steps.add(Mark::Fact, "networks", networks.join(" "));
         }
         steps.add(Mark::Fact, "organization", record.organization().as_str());
-        let (method, _) = method(record.kind());
-        let (mark, text) = if self.policy.allows_method(method) {
-            (Mark::Good, "accepts such tokens")
-        } else {
-            (Mark::Bad, "does not accept such tokens")
-        };
-        steps.add(
-            mark,
-            "policy",
-            format!("version {}: {text}", self.policy.version()),
-        );
     }
 
     /// What a server would refuse it for, whatever its secret: for want of a pepper. As `verify` and the policy have

@@ -4,54 +4,8 @@ use serde_json::{Map, Value};
 use tower_mcp_auth::clock::UnixTime;
 
 use super::read::Jwt;
-use super::{Mark, Steps};
-use crate::table::escape;
-use crate::times;
-use crate::token_list::plain;
-
-/// The claims that decide, or that people ask about.
-const TOLD: [&str; 14] = [
-    "iss",
-    "sub",
-    "aud",
-    "client_id",
-    "azp",
-    "scope",
-    "scp",
-    "iat",
-    "nbf",
-    "exp",
-    "auth_time",
-    "jti",
-    "cnf",
-    "token_use",
-];
-
-/// The longest value that is repeated, in characters.
-const LONGEST: usize = 200;
 
 impl Jwt {
-    pub(super) fn tell(&self, steps: &mut Steps) {
-        for name in ["alg", "typ", "kid"] {
-            let text = self.header.get(name).map_or("(absent)".to_owned(), shown);
-            steps.add(Mark::Fact, name, text);
-        }
-        for name in TOLD {
-            if let Some(value) = self.claims.get(name) {
-                let time = matches!(name, "iat" | "nbf" | "exp" | "auth_time");
-                let moment = value.as_f64().filter(|_| time).and_then(moment);
-                steps.add(
-                    Mark::Fact,
-                    name,
-                    moment.map_or_else(|| shown(value), times::both),
-                );
-            }
-        }
-        if self.claims.is_empty() {
-            steps.add(Mark::Bad, "claims", "there are none that can be read");
-        }
-    }
-
     pub(super) fn issuer(&self) -> Option<&str> {
         text(&self.claims, "iss")
     }
@@ -108,17 +62,4 @@ fn moment(seconds: f64) -> Option<UnixTime> {
         .ok()
         .filter(|seconds: &i64| seconds.unsigned_abs() < 253_402_300_800)
         .map(UnixTime::from_secs)
-}
-
-/// A value on one line, not too long.
-pub(super) fn shown(value: &Value) -> String {
-    let text = match value {
-        Value::Object(_) => value.to_string(),
-        other => plain(other),
-    };
-    let text = escape(&text);
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None => text,
-    }
 }

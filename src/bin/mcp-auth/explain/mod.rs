@@ -1,12 +1,12 @@
 //! `explain`: what a server would make of a credential, step by step, and what to do about it.
 //!
-//! The verdict is that of an [`Authenticator`](tower_mcp_auth::Authenticator) that is put together from what is
-//! known here, so that no second opinion can drift away from the first. Where something is not known (no keys, no
-//! database), its refusal for exactly that is taken for "as far as known".
+//! Steps and verdict are those of an [`Authenticator`](tower_mcp_auth::Authenticator) that is put together from what
+//! is known here ([`explain`](tower_mcp_auth::Authenticator::explain)), so that no second opinion can drift away from
+//! the first. What is told besides is how the credential is written, and what the database has of it. Where something
+//! is not known (no keys, no database), its refusal for exactly that is taken for "as far as known".
 
 mod api_token;
 mod build;
-mod errors_page;
 mod guard;
 mod jwt;
 mod mistakes;
@@ -16,6 +16,8 @@ mod stores;
 mod verdict;
 
 use serde_json::{Map, Value, json};
+use tower_mcp_auth::Explanation;
+use tower_mcp_auth::explain::StepResult;
 
 use crate::args::{Explain, Global};
 use crate::failure::{Exit, Failure};
@@ -47,6 +49,9 @@ impl Mark {
     }
 }
 
+/// Steps that are not about a credential.
+const OF_A_REQUEST: [&str; 3] = ["edge", "session", "operation"];
+
 /// The steps so far.
 #[derive(Debug, Default)]
 struct Steps(Vec<(Mark, &'static str, String)>);
@@ -54,6 +59,22 @@ struct Steps(Vec<(Mark, &'static str, String)>);
 impl Steps {
     fn add(&mut self, mark: Mark, step: &'static str, text: impl Into<String>) {
         self.0.push((mark, step, text.into()));
+    }
+
+    /// The way of the credential, as the server tells it. What it refuses for want of something that is not at hand
+    /// is unknown. Of the request around it nothing is known here.
+    fn follow(&mut self, explanation: &Explanation, is_known: bool) {
+        let steps = explanation.steps.iter();
+        for step in steps.filter(|step| !OF_A_REQUEST.contains(&step.name)) {
+            let mark = match step.result {
+                StepResult::Passed => Mark::Good,
+                StepResult::Failed if is_known => Mark::Bad,
+                StepResult::Failed => Mark::Unknown,
+                StepResult::NotReached => continue,
+                _ => Mark::Fact,
+            };
+            self.add(mark, step.name, &step.text);
+        }
     }
 }
 

@@ -241,19 +241,6 @@ impl Given {
                 (Form::Bare, _) => "a bare token, which clients send as Bearer",
             },
         );
-        let scheme = match self.scheme {
-            Scheme::Bearer => (Mark::Good, "Bearer"),
-            Scheme::Basic => (Mark::Good, "Basic"),
-            Scheme::Dpop => (
-                Mark::Good,
-                "DPoP: a proof comes in another header, which is not looked at here",
-            ),
-            Scheme::Other => (
-                Mark::Bad,
-                "none that a server takes; it takes Bearer, Basic and DPoP",
-            ),
-        };
-        steps.add(scheme.0, "scheme", scheme.1);
         if let (Scheme::Basic, Some(email)) = (self.scheme, &self.email) {
             let (mark, text) = match Email::new(email) {
                 Some(_) => (Mark::Good, "one plain address"),

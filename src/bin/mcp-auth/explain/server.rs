@@ -1,13 +1,13 @@
 //! A server put together from what is known here, and asked.
 
-use http::{HeaderValue, Request};
+use http::{HeaderValue, Method, Request};
 use tower_mcp_auth::api_token::{ApiTokenStore, Email};
 use tower_mcp_auth::authenticator::PeerAddress;
 use tower_mcp_auth::backend::SqlStore;
 use tower_mcp_auth::policy::PolicyStore;
-use tower_mcp_auth::{AuthContext, OrganizationPolicy, Reason, Rejection};
+use tower_mcp_auth::{Explanation, OrganizationPolicy, Reason};
 
-use super::api_token::{self, Found};
+use super::api_token::Found;
 use super::build::KEYS;
 use super::mistakes::{Circumstances, advice};
 use super::read::{Form, Given, Kind, Scheme};
@@ -66,14 +66,10 @@ impl<'a> Known<'a> {
 
     /// What the credential and the database say.
     pub(super) fn tell(&self, given: &Given, steps: &mut Steps) -> Result<(), Failure> {
-        if let Some(jwt) = given.jwt() {
-            jwt.tell(steps);
-        }
         if !matches!(given.kind, Kind::Api(_)) {
             return Ok(());
         }
         let format = token::brand(self.global)?;
-        api_token::tell_text(given, &format, steps);
         if format.parse(&given.token).is_err() {
             return Ok(());
         }
@@ -109,6 +105,7 @@ impl<'a> Known<'a> {
         };
         value.set_sensitive(true);
         let mut request = Request::new(());
+        *request.method_mut() = Method::POST;
         request
             .headers_mut()
             .insert(http::header::AUTHORIZATION, value);
@@ -116,19 +113,27 @@ impl<'a> Known<'a> {
             request.extensions_mut().insert(PeerAddress(address));
         }
         let (parts, ()) = request.into_parts();
-        let decided = self.server(given)?.authenticate(&parts).await;
-        match decided {
-            Ok(context) => {
-                tell_context(&context, steps);
-                Ok(self.accepted(given, Vec::new()))
-            }
-            Err(rejection) => Ok(self.weigh(given, &rejection)),
-        }
+        let explanation = self.server(given)?.explain(&parts).await;
+        let (verdict, is_known) = self.weigh(given, &explanation);
+        steps.follow(&explanation, is_known);
+        Ok(verdict)
     }
 
-    /// A refusal for what is not known here is none.
-    fn weigh(&self, given: &Given, rejection: &Rejection) -> Verdict {
-        let (reason, note) = (rejection.reason(), rejection.note().unwrap_or_default());
+    /// A refusal for what is not known here is none. Whether it is one for what is known comes with it.
+    fn weigh(&self, given: &Given, explanation: &Explanation) -> (Verdict, bool) {
+        let Some(reason) = explanation.reason else {
+            return (self.accepted(given, Vec::new()), true);
+        };
+        let note = explanation.note.as_deref().unwrap_or_default();
+        if let Some(verdict) = self.as_far_as_known(given, reason, note) {
+            return (verdict, false);
+        }
+        let note = explanation.cause.as_deref().unwrap_or(note);
+        let verdict = self.refused(given, reason, &note.replace(KEYS, "--jwks"));
+        (verdict, true)
+    }
+
+    fn as_far_as_known(&self, given: &Given, reason: Reason, note: &str) -> Option<Verdict> {
         let no_keys = matches!(
             reason,
             Reason::UnknownKey | Reason::AmbiguousKey | Reason::IssuerUnavailable
@@ -136,32 +141,26 @@ impl<'a> Known<'a> {
         if let Some(jwt) = given.jwt().filter(|_| no_keys && self.keys.is_none()) {
             // Judged after the signature, as everything is that the request adds to the token.
             if jwt.is_bound() && given.scheme == Scheme::Bearer {
-                return self.refused(given, Reason::SenderConstrained, "cnf");
+                return Some(self.refused(given, Reason::SenderConstrained, "cnf"));
             }
-            return self.accepted(given, vec!["its signature (--jwks FILE)"]);
+            return Some(self.accepted(given, vec!["its signature (--jwks FILE)"]));
         }
         if reason == Reason::NetworkNotAllowed && self.wanted.from.is_none() {
-            return self.accepted(
-                given,
-                vec!["the address it comes from, which counts here (--from ADDRESS)"],
-            );
+            let unknown = "the address it comes from, which counts here (--from ADDRESS)";
+            return Some(self.accepted(given, vec![unknown]));
         }
         if reason == Reason::InvalidApiToken && note == "Unknown" && !self.checks_secrets() {
-            return match (&self.store, &self.found) {
-                (None, _) => self.accepted(
-                    given,
-                    vec!["whether it exists, and its secret (--database URL)"],
-                ),
-                (Some(_), None) => self.refused(given, reason, note),
+            let unknown = match (&self.store, &self.found) {
+                (None, _) => "whether it exists, and its secret (--database URL)",
+                (Some(_), None) => return None,
                 (Some(_), Some(found)) => match found.refusal(given) {
-                    Some((reason, note)) => self.refused(given, reason, note),
-                    None => self.accepted(given, vec!["its secret (--pepper-file FILE)"]),
+                    Some((reason, note)) => return Some(self.refused(given, reason, note)),
+                    None => "its secret (--pepper-file FILE)",
                 },
             };
+            return Some(self.accepted(given, vec![unknown]));
         }
-        let cause = rejection.cause().map(tower_mcp_auth::BackendError::report);
-        let note = cause.as_deref().unwrap_or(note);
-        self.refused(given, reason, &note.replace(KEYS, "--jwks"))
+        None
     }
 
     fn refused(&self, given: &Given, reason: Reason, note: &str) -> Verdict {
@@ -231,16 +230,4 @@ async fn find(global: &Global, store: &SqlStore, given: &Given) -> Result<Option
     let policy = store.load(&organization).await?;
     let policy = policy.unwrap_or_else(|| OrganizationPolicy::new(organization));
     Ok(Some(Found { record, policy }))
-}
-
-fn tell_context(context: &AuthContext, steps: &mut Steps) {
-    let principal = context.principal();
-    let who = format!(
-        "{} of {}, as {}",
-        principal.subject(),
-        context.organization(),
-        context.method().name()
-    );
-    steps.add(Mark::Good, "principal", who);
-    steps.add(Mark::Fact, "granted", principal.scopes().to_string());
 }

@@ -3,8 +3,6 @@
 use serde_json::{Map, Value, json};
 use tower_mcp_auth::Reason;
 
-use super::errors_page::row;
-
 /// What would become of it.
 pub(super) enum Verdict {
     /// It would be let in, if what was not looked at holds too.
@@ -61,9 +59,9 @@ impl Verdict {
                 add("note", json!(refused.note.as_deref().map(&clean)));
                 let advice: Vec<_> = refused.advice.iter().map(|advice| clean(advice)).collect();
                 add("advice", json!(advice));
-                let row = refused.reason.and_then(row);
-                add("means", json!(row.map(|(means, _)| means)));
-                add("who_can_fix_it", json!(row.map(|(_, fix)| fix)));
+                add("means", json!(refused.reason.map(Reason::means)));
+                let fix = refused.reason.map(Reason::who_can_fix_it);
+                add("who_can_fix_it", json!(fix));
             }
         }
     }
@@ -72,9 +70,9 @@ impl Verdict {
 impl Refused {
     fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
-        if let Some((means, fix)) = self.reason.and_then(row) {
-            lines.push(format!("    means: {means}"));
-            lines.push(format!("    who can fix it: {fix}"));
+        if let Some(reason) = self.reason {
+            lines.push(format!("    means: {}", reason.means()));
+            lines.push(format!("    who can fix it: {}", reason.who_can_fix_it()));
         }
         lines.extend(self.advice.iter().map(|advice| format!("    do: {advice}")));
         let note = self.note.as_ref().filter(|note| !note.is_empty());

@@ -57,7 +57,7 @@ async fn start(config: &Config) -> Result<Authenticator, BoxError> {
 async fn mcp(auth: AuthContext, Json(message): Json<Value>) -> Json<Value> {
     let name = format!("{} of {}", auth.principal().subject(), auth.organization());
     let content = json!([{ "type": "text", "text": name }]);
-    Json(json!({ "jsonrpc": "2.0", "id": message["id"], "result": { "content": content } }))
+    Json(json!({ "jsonrpc": "2.0", "id": message.get("id"), "result": { "content": content } }))
 }
 
 async fn serve(listener: TcpListener, auth: Authenticator) -> std::io::Result<()> {

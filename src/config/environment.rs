@@ -91,8 +91,8 @@ fn in_table(
         let inner = object(value)?.entry(member.name).or_insert(Value::Null);
         return place(&member.shape, inner, &at.member(member.name), rest, text);
     }
-    let named = lower.strip_suffix("_file").filter(|_| rest.is_empty());
-    if let Some(member) = named.and_then(find) {
+    let file_of = lower.strip_suffix("_file").filter(|_| rest.is_empty());
+    if let Some(member) = file_of.and_then(find) {
         let content = if matches!(member.shape, Shape::Secret) {
             serde_json::json!({ "file": text })
         } else {

@@ -52,8 +52,13 @@ fn refusals(schema: &Value, value: &Value, at: &str) -> Vec<String> {
                 let missing = wanted.as_array().unwrap().iter().filter(missing);
                 found.extend(missing.map(|name| format!("{at}.{}", name.as_str().unwrap())));
             }
-            "properties" | "additionalProperties" => {}
-            "description" | "default" | "format" | "$schema" | "title" => {}
+            "properties"
+            | "additionalProperties"
+            | "description"
+            | "default"
+            | "format"
+            | "$schema"
+            | "title" => {}
             other => panic!("this test knows no {other}"),
         }
     }

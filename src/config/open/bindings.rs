@@ -47,6 +47,24 @@ fn with_http(
     if let Some(limit) = &http.connect_timeout {
         client = client.connect_timeout(limit.0);
     }
+    client = with_addresses(http, client, reader);
+    match client.build() {
+        Ok(client) => builder.fetch(client),
+        Err(error) => {
+            reader.adopt(&error, |problem| {
+                (http_path(&problem.field), problem.remedy.clone())
+            });
+            builder
+        }
+    }
+}
+
+#[cfg(feature = "client")]
+fn with_addresses(
+    http: &super::super::parts::edge::Http,
+    mut client: crate::backend::HttpClientBuilder,
+    reader: &mut Reader<'_>,
+) -> crate::backend::HttpClientBuilder {
     for (index, network) in &http.allow_addresses.0 {
         let network = crate::policy::Network::new(&network.0);
         let parsed = match network.problem() {
@@ -61,15 +79,7 @@ fn with_http(
             Err(remedy) => reader.add(&format!("http.allow_addresses[{index}]"), network, remedy),
         }
     }
-    match client.build() {
-        Ok(client) => builder.fetch(client),
-        Err(error) => {
-            reader.adopt(&error, |problem| {
-                (http_path(&problem.field), problem.remedy.clone())
-            });
-            builder
-        }
-    }
+    client
 }
 
 #[cfg(feature = "client")]

@@ -89,6 +89,9 @@ table! {
     }
 }
 
+type Switch = fn(Profile) -> Profile;
+type Setter = fn(Profile, String) -> Profile;
+
 impl ProfileName {
     fn profile(self, clients: &List<Text>) -> Profile {
         match self {
@@ -108,7 +111,7 @@ impl ProfileTable {
     fn profile(&self) -> Profile {
         let name = self.name.unwrap_or(ProfileName::Rfc9068);
         let mut profile = name.profile(&self.clients);
-        let switches: [(bool, fn(Profile) -> Profile); 5] = [
+        let switches: [(bool, Switch); 5] = [
             (self.any_jwt_type, Profile::any_jwt_type),
             (self.without_token_id, Profile::without_token_id),
             (self.without_issued_at, Profile::without_issued_at),
@@ -123,7 +126,7 @@ impl ProfileTable {
         if let Some(claims) = &self.client_claims {
             profile = profile.client_claims(claims.iter().map(|claim| claim.0.clone()));
         }
-        let claims: [(&Option<Text>, fn(Profile, String) -> Profile); 3] = [
+        let claims: [(&Option<Text>, Setter); 3] = [
             (&self.roles_claim, Profile::roles_claim),
             (&self.groups_claim, Profile::groups_claim),
             (&self.entitlements_claim, Profile::entitlements_claim),

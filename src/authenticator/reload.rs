@@ -81,9 +81,9 @@ impl Authenticator {
     /// assert_eq!(auth.reload(settings)?, 2);
     ///
     /// // A mistake changes nothing.
-    /// let mistaken = Authenticator::builder(resource()).max_credential_bytes(3);
+    /// let mistaken = Authenticator::builder(resource());
     /// let error = auth.reload(mistaken).unwrap_err();
-    /// assert_eq!(error.problems()[0].field, "max_credential_bytes");
+    /// assert_eq!(error.problems()[0].field, "resource.issuers");
     /// assert_eq!(auth.generation(), 2);
     /// # Ok(())
     /// # }

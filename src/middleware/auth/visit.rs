@@ -122,16 +122,14 @@ impl Visit {
     }
 
     /// Who asks, by the decision about the credential.
-    pub(super) fn caller(
-        credential: Result<AuthContext, Rejection>,
-    ) -> Result<Caller, Box<Rejection>> {
+    pub(super) fn caller(credential: Result<AuthContext, Rejection>) -> Result<Caller, Rejection> {
         match credential {
             Ok(context) => Ok(Caller::Party(context)),
             // Whoever sends a bad credential learns that, even where none is needed.
             Err(rejection) if rejection.reason() == Reason::MissingCredential => {
                 Ok(Caller::Nobody(Box::new(rejection)))
             }
-            Err(rejection) => Err(Box::new(rejection)),
+            Err(rejection) => Err(rejection),
         }
     }
 

@@ -19,6 +19,7 @@ mod operations;
 mod options;
 mod puts;
 mod remembered;
+mod required;
 mod revocation;
 mod revoked;
 mod rules;
@@ -240,7 +241,10 @@ impl Authenticator {
             Begin::Decided(decision) => decision,
             Begin::Pending(decision) => decision.await,
         };
-        self.audit(head, decision.as_ref().map(Some), None, None, arrival);
+        match &decision {
+            Ok(context) => self.admit_on_record(head, Some(context), (None, None), arrival)?,
+            Err(rejection) => self.audit(head, rejection, None, None, arrival),
+        }
         decision
     }
 

@@ -193,6 +193,7 @@ pub mod ident;
 mod keyed_hash;
 mod method;
 pub mod operation;
+mod pulse;
 pub mod scope;
 mod secret;
 // Rank 1, nouns.

@@ -13,6 +13,7 @@ mod data;
 mod guide;
 mod organizations;
 mod pepper;
+mod probes;
 mod server;
 mod switches;
 mod tools;

@@ -23,6 +23,7 @@ use super::admin::Admin;
 use super::args::Options;
 use super::data::Data;
 use super::organizations::{Credentials, Directory, Policies, retire};
+use super::probes::probes;
 use super::tools::Tools;
 use super::tracker::Tracker;
 
@@ -93,8 +94,9 @@ pub(crate) async fn start(options: &Options) -> Result<Quickstart, Box<dyn Error
     );
     let app = Router::new()
         .route_service("/mcp", mcp)
-        .layer(McpAuthLayer::new(auth))
-        .layer(cors(&resource));
+        .layer(McpAuthLayer::new(auth.clone()))
+        .layer(cors(&resource))
+        .merge(probes(&auth));
 
     let (stop, stopped) = oneshot::channel();
     let shutdown = async move {

@@ -8,6 +8,7 @@ mod events;
 mod evidence;
 mod follower;
 mod foreign;
+mod health;
 mod held;
 mod issued;
 mod lease;
@@ -67,12 +68,14 @@ use trail::Audit;
 
 pub use builder::AuthenticatorBuilder;
 pub use follower::RevocationStatus;
+pub use health::{Condition, Health, Part, PartHealth};
 pub use operations::ChallengeScopes;
 pub use revocation::AuthHandle;
 pub(crate) use sender::Arrival;
 pub use sender::PeerAddress;
 
 pub use crate::oauth::keys::{IssuerStatus, KeyState};
+pub use crate::pulse::Fault;
 
 pub(crate) use lease::{Lease, Opening, Verdict};
 pub(crate) use tokens::UsedToken;

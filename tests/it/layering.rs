@@ -14,6 +14,7 @@ const RANKS: &[(&str, u8)] = &[
     ("keyed_hash", 0),
     ("method", 0),
     ("operation", 0),
+    ("pulse", 0),
     ("scope", 0),
     ("secret", 0),
     ("issuer", 1),

@@ -11,8 +11,14 @@ use tower_mcp_auth::authenticator::Health;
 pub(crate) fn probes(auth: &Authenticator) -> Router {
     let (live, ready) = (auth.clone(), auth.clone());
     Router::new()
-        .route("/healthz", get(async move || answer(&live, |health| health.live)))
-        .route("/readyz", get(async move || answer(&ready, |health| health.ready)))
+        .route(
+            "/healthz",
+            get(async move || answer(&live, |health| health.live)),
+        )
+        .route(
+            "/readyz",
+            get(async move || answer(&ready, |health| health.ready)),
+        )
 }
 
 fn answer(auth: &Authenticator, is_well: fn(&Health) -> bool) -> (StatusCode, Json<Health>) {

@@ -121,7 +121,10 @@ impl AuditRecord {
         let kind = Kind::of(self);
         let mut event = self.classification(&kind);
         let mut add = |name: &str, value: Value| drop(event.insert(name.to_owned(), value));
-        let service = self.target.as_ref().map_or("tower-mcp-auth", |target| target.resource.as_str());
+        let service = self
+            .target
+            .as_ref()
+            .map_or("tower-mcp-auth", |target| target.resource.as_str());
         match kind.class {
             Class::Base => {}
             Class::Authentication => {
@@ -165,7 +168,10 @@ impl AuditRecord {
         add("class_name", class_name.into());
         add("activity_id", activity.into());
         add("activity_name", activity_name.into());
-        add("type_uid", (u64::from(class) * 100 + u64::from(activity)).into());
+        add(
+            "type_uid",
+            (u64::from(class) * 100 + u64::from(activity)).into(),
+        );
         add("type_name", format!("{class_name}: {activity_name}").into());
         add("severity_id", severity.into());
         add("severity", severity_name.into());
@@ -245,7 +251,10 @@ impl AuditRecord {
             let idp = json!({ "name": principal.issuer.as_str() });
             members.insert("idp".to_owned(), idp);
         }
-        let client = self.credential.as_ref().and_then(|credential| credential.client.as_ref());
+        let client = self
+            .credential
+            .as_ref()
+            .and_then(|credential| credential.client.as_ref());
         if let Some(client) = client {
             members.insert("app_uid".to_owned(), client.as_str().into());
         }
@@ -271,10 +280,16 @@ impl AuditRecord {
             return json!({ "type_id": OTHER, "type": revocation.kind, "uid": revocation.id.as_str() });
         }
         if self.event == AuditEvent::PolicyChanged {
-            let name = self.organization.as_ref().map_or("unknown", |name| name.as_str());
+            let name = self
+                .organization
+                .as_ref()
+                .map_or("unknown", |name| name.as_str());
             return json!({ "type_id": 5, "type": "Policy", "uid": name });
         }
-        let credential = self.credential.as_ref().and_then(|credential| credential.id.as_ref());
+        let credential = self
+            .credential
+            .as_ref()
+            .and_then(|credential| credential.id.as_ref());
         let id = credential.map_or("unknown", |id| id.as_str());
         json!({ "type_id": OTHER, "type": "API Token", "uid": id })
     }
@@ -300,7 +315,15 @@ impl AuditRecord {
     fn unmapped(&self) -> Value {
         let mut rest = serde_json::to_value(self).unwrap_or_default();
         if let Some(rest) = rest.as_object_mut() {
-            let mapped = ["v", "ts", "seq", "event", "reason", "request_id", "instance"];
+            let mapped = [
+                "v",
+                "ts",
+                "seq",
+                "event",
+                "reason",
+                "request_id",
+                "instance",
+            ];
             rest.retain(|name, _| !mapped.contains(&name.as_str()));
         }
         rest

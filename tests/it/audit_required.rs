@@ -106,7 +106,10 @@ async fn r26_without_the_switch_requests_go_on_and_the_record_is_tried() {
 #[tokio::test]
 async fn r26_health_says_that_records_are_required_and_not_taken() {
     let world = world(true).await;
-    assert_eq!(world.auth.health().worst(Part::Audit), Some(Condition::Fresh));
+    assert_eq!(
+        world.auth.health().worst(Part::Audit),
+        Some(Condition::Fresh)
+    );
     for state in STATES {
         world.audit.set_state(state);
         let health = world.auth.health();
@@ -224,7 +227,11 @@ async fn r26_no_more_are_served_than_have_a_place_in_the_queue() {
         }
     }
     assert_eq!(world.probe.calls() - served_before, served);
-    assert_eq!(audit.waiting() - waiting_before, served, "each has its record");
+    assert_eq!(
+        audit.waiting() - waiting_before,
+        served,
+        "each has its record"
+    );
     assert!(served < 8, "{served}");
     drop(go_on);
     audit.close().unwrap();

@@ -34,6 +34,7 @@ mod quickstart {
     pub(crate) mod guide;
     mod organizations;
     mod pepper;
+    mod probes;
     pub(super) mod server;
     mod switches;
     mod tools;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tower_mcp_auth::authenticator::{Condition, Fault, Part, PartHealth};
 use tower_mcp_auth::enrich::EnrichmentMode;
+use tower_mcp_auth::testing::Consent;
 use tower_mcp_auth::{Authenticator, Issuer};
 
 use crate::support::{I, World, described};
@@ -27,11 +28,21 @@ fn seconds(seconds: u64) -> Duration {
 async fn what_nobody_has_asked_is_idle_and_does_not_keep_requests_away() {
     let world = world(EnrichmentMode::Required).await;
     let health = world.auth.health();
-    for part in [Part::Keys, Part::TokenStore, Part::PolicyStore, Part::Enricher] {
+    for part in [
+        Part::Keys,
+        Part::TokenStore,
+        Part::PolicyStore,
+        Part::Enricher,
+    ] {
         assert_eq!(health.worst(part), Some(Condition::Idle), "{part:?}");
     }
     assert_eq!(health.worst(Part::Audit), Some(Condition::Fresh));
-    for part in [Part::Introspection, Part::RevocationLog, Part::ReplayStore, Part::SharedFailures] {
+    for part in [
+        Part::Introspection,
+        Part::RevocationLog,
+        Part::ReplayStore,
+        Part::SharedFailures,
+    ] {
         assert_eq!(health.worst(part), None, "{part:?} is not configured");
     }
     assert!(health.ready && health.live);
@@ -44,7 +55,12 @@ async fn what_answers_is_fresh_and_has_an_age() {
     world.clock.advance(seconds(7));
     for part in [Part::TokenStore, Part::PolicyStore, Part::Enricher] {
         let health = find(&world.auth, part);
-        let found = (health.condition, health.age, health.last_error, health.effect);
+        let found = (
+            health.condition,
+            health.age,
+            health.last_error,
+            health.effect,
+        );
         assert_eq!(found, (Condition::Fresh, Some(seconds(7)), None, "none"));
     }
 }
@@ -78,7 +94,11 @@ async fn a_store_that_fails_is_degraded_then_down_and_then_forgotten() {
         assert_eq!(health.condition, Condition::Down, "{part:?}");
         assert!(world.auth.health().ready);
         world.clock.advance(seconds(61));
-        assert_eq!(find(&world.auth, part).condition, Condition::Idle, "{part:?}");
+        assert_eq!(
+            find(&world.auth, part).condition,
+            Condition::Idle,
+            "{part:?}"
+        );
         faults.set(Mood::Well);
         world.ada().await.assert_let_in();
         assert_eq!(find(&world.auth, part).condition, Condition::Fresh);
@@ -97,22 +117,33 @@ async fn the_class_of_a_failure_is_told_and_never_its_text() {
         world.directory.faults.set(mood);
         let _ = world.ada().await;
         let health = find(&world.auth, Part::PolicyStore);
-        assert_eq!((health.condition, health.last_error), (Condition::Down, Some(fault)));
+        assert_eq!(
+            (health.condition, health.last_error),
+            (Condition::Down, Some(fault))
+        );
         let json = serde_json::to_string(&world.auth.health()).unwrap();
         assert!(!json.contains("db.internal"), "{json}");
-        assert!(json.contains(&format!("\"last_error\":\"{}\"", fault.name())), "{json}");
+        assert!(
+            json.contains(&format!("\"last_error\":\"{}\"", fault.name())),
+            "{json}"
+        );
         // Requests can do without the directory.
         world.policies.faults.set(Mood::Well);
         world.clock.advance(seconds(2));
         world.ada().await.assert_let_in();
-        assert_eq!(find(&world.auth, Part::Enricher).condition, Condition::Degraded);
+        assert_eq!(
+            find(&world.auth, Part::Enricher).condition,
+            Condition::Degraded
+        );
     }
 }
 
 #[tokio::test]
 async fn a_server_without_any_keys_is_not_ready_while_it_asks_for_them() {
     let world = World::cold();
-    world.issuer.fail_all(tower_mcp_auth::testing::Fault::Refuse);
+    world
+        .issuer
+        .fail_all(tower_mcp_auth::testing::Fault::Refuse);
     let answer = world.bearer(&world.token().sign()).await;
     assert_eq!(answer.status.as_u16(), 503);
     let health = world.auth.health();
@@ -125,7 +156,10 @@ async fn a_server_without_any_keys_is_not_ready_while_it_asks_for_them() {
     assert!(health.ready);
     world.issuer.heal();
     world.bearer(&world.token().sign()).await.assert_let_in();
-    assert_eq!(world.auth.health().worst(Part::Keys), Some(Condition::Fresh));
+    assert_eq!(
+        world.auth.health().worst(Part::Keys),
+        Some(Condition::Fresh)
+    );
 }
 
 #[tokio::test]
@@ -147,4 +181,41 @@ async fn an_outline_names_nobody_and_keeps_the_worst() {
     assert_eq!(outline.worst(Part::Keys), Some(Condition::Fresh));
     let json = serde_json::to_string(&outline).unwrap();
     assert!(!json.contains("example.com"), "{json}");
+}
+
+#[tokio::test]
+async fn the_quickstart_answers_a_load_balancer_without_a_credential() {
+    let quickstart = crate::clients::quickstart(Consent::Automatic).await;
+    let resource = quickstart.resource.identifier();
+    for probe in ["/healthz", "/readyz"] {
+        let url = resource.replace("/mcp", probe);
+        let response = reqwest::get(url).await.unwrap();
+        assert_eq!(response.status().as_u16(), 200, "{probe}");
+        let text = response.text().await.unwrap();
+        let health: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(
+            (&health["ready"], &health["live"]),
+            (&true.into(), &true.into())
+        );
+        let parts: Vec<_> = health["parts"].as_array().unwrap().iter().collect();
+        let names: Vec<_> = parts
+            .iter()
+            .map(|part| part["part"].as_str().unwrap())
+            .collect();
+        assert_eq!(
+            names,
+            [
+                "keys",
+                "token_store",
+                "policy_store",
+                "enricher",
+                "revocation_log"
+            ]
+        );
+        assert!(!text.contains(quickstart.issuer.url()), "{text}");
+    }
+    // The rest of the server still asks for one.
+    let response = reqwest::Client::new().post(resource).send().await.unwrap();
+    assert_eq!(response.status().as_u16(), 401);
+    quickstart.stop().await.unwrap();
 }

@@ -62,6 +62,7 @@ mod operation_callers;
 mod operation_messages;
 mod operation_names;
 mod operations;
+mod operations_page;
 mod operations_support;
 mod orgs_support;
 mod outage;

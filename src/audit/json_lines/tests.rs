@@ -375,12 +375,24 @@ fn r26_a_full_disk_is_known_and_tried_again_without_any_record() {
             .filter(|line| !line.is_empty())
             .map(|line| serde_json::from_str(line).unwrap())
             .collect();
-        let lost: u64 = lines.iter().filter_map(|line| line["dropped"].as_u64()).sum();
-        let events: Vec<_> = lines.iter().map(|line| line["event"].as_str().unwrap()).collect();
+        let lost: u64 = lines
+            .iter()
+            .filter_map(|line| line["dropped"].as_u64())
+            .sum();
+        let events: Vec<_> = lines
+            .iter()
+            .map(|line| line["event"].as_str().unwrap())
+            .collect();
         if buffered {
-            assert_eq!((events.as_slice(), lost), (["auth.ok", "auth.fail", "auth.ok"].as_slice(), 0));
+            assert_eq!(
+                (events.as_slice(), lost),
+                (["auth.ok", "auth.fail", "auth.ok"].as_slice(), 0)
+            );
         } else {
-            assert_eq!((events.as_slice(), lost), (["audit.dropped", "auth.ok"].as_slice(), 2));
+            assert_eq!(
+                (events.as_slice(), lost),
+                (["audit.dropped", "auth.ok"].as_slice(), 2)
+            );
         }
         assert_eq!(audit.lost(), lost);
     }

@@ -28,7 +28,14 @@ const CLASSES: [Class; 4] = [
         &[0, 1, 2, 3, 4, 5, 6, 99],
         &["user"],
         // One of service and dst_endpoint is required.
-        &["service", "is_remote", "auth_protocol", "auth_protocol_id", "http_request", "src_endpoint"],
+        &[
+            "service",
+            "is_remote",
+            "auth_protocol",
+            "auth_protocol_id",
+            "http_request",
+            "src_endpoint",
+        ],
     ),
     (
         3004,
@@ -109,7 +116,11 @@ fn samples() -> Vec<AuditRecord> {
         full.reason = Some(Reason::Expired);
         full.status = Some(401);
         full.method = Some("oauth2");
-        full.principal = Some(AuditPrincipal::new("user", "https://auth.example.com/t1", "alice"));
+        full.principal = Some(AuditPrincipal::new(
+            "user",
+            "https://auth.example.com/t1",
+            "alice",
+        ));
         full.organization = Some("acme".into());
         let mut credential = AuditCredential::default();
         credential.id = Some("j-1".into());
@@ -140,7 +151,10 @@ fn check_objects(path: &str, value: &Value) {
         return;
     };
     for (name, value) in members {
-        assert!(known(&OBJECTS, path).contains(&name.as_str()), "{path}/{name}");
+        assert!(
+            known(&OBJECTS, path).contains(&name.as_str()),
+            "{path}/{name}"
+        );
         check_objects(&format!("{path}/{name}"), value);
     }
 }
@@ -159,13 +173,19 @@ fn every_event_fits_its_class() {
         assert!((0..=6).contains(&event["severity_id"].as_u64().unwrap()));
         assert!((1..=2).contains(&event["status_id"].as_u64().unwrap()));
         let protocol = event.get("auth_protocol_id").and_then(Value::as_u64);
-        assert!(protocol.is_none_or(|id| [0, 6, 99].contains(&id)), "{event}");
+        assert!(
+            protocol.is_none_or(|id| [0, 6, 99].contains(&id)),
+            "{event}"
+        );
         assert_eq!(event["time"], 1_800_000_000_000_u64);
         assert_eq!(event["metadata"]["version"], "1.3.0");
         for name in REQUIRED.iter().chain(*required) {
             assert!(event.get(name).is_some(), "{name} in {event}");
         }
-        assert!(uid != 3002 || event["service"]["name"].is_string(), "{event}");
+        assert!(
+            uid != 3002 || event["service"]["name"].is_string(),
+            "{event}"
+        );
         for (name, value) in event.as_object().unwrap() {
             let name = name.as_str();
             let is_known = [&REQUIRED[..], &OPTIONAL[..], required, others]
@@ -178,8 +198,14 @@ fn every_event_fits_its_class() {
         }
         for path in ["/user", "/actor/user"] {
             if let Some(user) = event.pointer(path) {
-                assert!(user["uid"].is_string() || user["name"].is_string(), "{event}");
-                assert!([0, 1, 99].contains(&user["type_id"].as_u64().unwrap()), "{event}");
+                assert!(
+                    user["uid"].is_string() || user["name"].is_string(),
+                    "{event}"
+                );
+                assert!(
+                    [0, 1, 99].contains(&user["type_id"].as_u64().unwrap()),
+                    "{event}"
+                );
             }
         }
     }
@@ -204,17 +230,26 @@ fn events_are_of_the_class_an_analyst_looks_for() {
 
 #[test]
 fn what_ocsf_has_no_place_for_is_kept_and_nothing_is_lost() {
-    let full = samples().into_iter().find(|record| record.net.is_some()).unwrap();
+    let full = samples()
+        .into_iter()
+        .find(|record| record.net.is_some())
+        .unwrap();
     let event = full.to_ocsf();
     assert_eq!(event["actor"]["user"]["uid"], "alice");
     assert_eq!(event["actor"]["app_uid"], "inspector");
     assert_eq!(event["api"]["operation"], "tools/call");
-    assert_eq!(event["src_endpoint"], json!({"ip": "192.0.2.1", "intermediate_ips": ["10.0.0.7"]}));
+    assert_eq!(
+        event["src_endpoint"],
+        json!({"ip": "192.0.2.1", "intermediate_ips": ["10.0.0.7"]})
+    );
     assert_eq!(event["status_code"], "expired");
     assert_eq!(event["metadata"]["correlation_uid"], "req-1");
     assert_eq!(event["unmapped"]["credential"]["id"], "j-1");
     assert_eq!(event["unmapped"]["status"], 401);
-    assert_eq!(event["unmapped"]["target"]["resource"], "https://mcp.example.com/mcp");
+    assert_eq!(
+        event["unmapped"]["target"]["resource"],
+        "https://mcp.example.com/mcp"
+    );
 }
 
 #[test]
@@ -227,5 +262,8 @@ fn t49_no_text_breaks_a_line_or_drives_a_terminal() {
     record.target = Some(AuditTarget::new(hostile, hostile, hostile));
     let line = record.to_ocsf().to_string();
     assert!(!line.chars().any(char::is_control), "{line}");
-    assert!(!line.contains('\u{202e}') && line.contains("forged"), "{line}");
+    assert!(
+        !line.contains('\u{202e}') && line.contains("forged"),
+        "{line}"
+    );
 }

@@ -30,15 +30,20 @@ impl Authenticator {
             parts.extend(introspection(issuer, now));
         }
         let log = self.revocation_log();
-        let is_blind = log.as_ref().is_some_and(|log| {
-            log.condition == Condition::Down && log.age.is_none()
-        });
+        let is_blind = log
+            .as_ref()
+            .is_some_and(|log| log.condition == Condition::Down && log.age.is_none());
         let no_keys = !issuers.is_empty()
-            && issuers.iter().all(|issuer| keys(issuer).condition == Condition::Down);
+            && issuers
+                .iter()
+                .all(|issuer| keys(issuer).condition == Condition::Down);
         let nothing_to_judge_by = no_keys && shared.tokens.is_none();
         parts.extend(self.stores(now));
         parts.extend(log);
-        let audit = shared.audit.as_ref().map(|audit| (audit, audit.trail.state()));
+        let audit = shared
+            .audit
+            .as_ref()
+            .map(|audit| (audit, audit.trail.state()));
         parts.extend(audit.map(|(audit, state)| sink(audit, state)));
         let required = audit.filter(|(audit, _)| audit.required);
         let state = required.map_or(SinkState::Ready, |(_, state)| state);
@@ -54,7 +59,10 @@ impl Authenticator {
         let mut parts = Vec::new();
         let tokens = shared.tokens.as_ref();
         if let Some(issued) = tokens.and_then(|tokens| tokens.issued.as_ref()) {
-            let effect = ["API tokens seen lately are let in; others get 503", "API tokens get 503"];
+            let effect = [
+                "API tokens seen lately are let in; others get 503",
+                "API tokens get 503",
+            ];
             parts.push(asked(Part::TokenStore, issued.vitals(now), effect));
         }
         if let Some(foreign) = tokens.and_then(|tokens| tokens.foreign.as_ref()) {
@@ -153,9 +161,10 @@ fn keys(issuer: &TrustedIssuer) -> PartHealth {
             Condition::Degraded,
             "tokens are judged by keys past their lifetime while the issuer is down",
         ),
-        KeyState::Absent if issuer.keys.is_keyless() => {
-            (Condition::Fresh, "none: the issuer has no keys, and is asked about its tokens")
-        }
+        KeyState::Absent if issuer.keys.is_keyless() => (
+            Condition::Fresh,
+            "none: the issuer has no keys, and is asked about its tokens",
+        ),
         KeyState::Absent if issuer.keys.is_failing() => {
             (Condition::Down, "signed tokens of this issuer get 503")
         }

@@ -181,7 +181,10 @@ impl Visit {
             let request_id = marks.fixed_id();
             let asked = (decision.operation, Some(request_id.as_str()));
             let context = context.as_ref();
-            if let Err(rejection) = self.auth.admit_on_record(head, context, asked, self.arrival) {
+            if let Err(rejection) = self
+                .auth
+                .admit_on_record(head, context, asked, self.arrival)
+            {
                 return Settled::Answer(refuse(&rejection, &self.auth, &marks.facts()));
             }
         }

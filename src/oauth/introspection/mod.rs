@@ -151,7 +151,10 @@ impl Introspector {
 
     /// How the endpoint has answered lately, and how long answers serve while it fails.
     pub(crate) fn vitals(&self, now: Duration) -> (Vitals, Duration) {
-        (self.asker.pulse.vitals(now), self.asker.introspection.lifetime)
+        (
+            self.asker.pulse.vitals(now),
+            self.asker.introspection.lifetime,
+        )
     }
 
     pub(crate) fn flush(&self) {

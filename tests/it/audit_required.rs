@@ -201,10 +201,10 @@ async fn r26_no_more_are_served_than_have_a_place_in_the_queue() {
     let sink = audit.clone();
     let world = TokenWorld::with(|builder, _| builder.audit(sink).audit_required()).await;
     let world = Arc::new(world);
-    // What was issued for this world is on record: let that through, and hold the writer then.
-    while audit.waiting() > 0 {
-        let _ = go_on.send(());
-        tokio::task::yield_now().await;
+    // The four tokens of this world are on record: let that through, and hold the writer then.
+    for _ in 0..4 {
+        has_started.recv().unwrap();
+        go_on.send(()).unwrap();
     }
     world.ada().await.assert_let_in();
     has_started.recv().unwrap();
@@ -232,7 +232,7 @@ async fn r26_no_more_are_served_than_have_a_place_in_the_queue() {
         served,
         "each has its record"
     );
-    assert!(served < 8, "{served}");
+    assert!(served <= 6, "{served}: a quarter is for others");
     drop(go_on);
     audit.close().unwrap();
 }

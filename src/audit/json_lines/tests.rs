@@ -232,6 +232,7 @@ fn edge_08_many_threads_lose_nothing_that_is_not_counted() {
     assert_eq!(audit.0.gate.waiting.load(Ordering::Acquire), 0);
 }
 
+#[cfg(feature = "testing")]
 /// A sink whose one thread stands still in the middle of its first record.
 fn stopped(capacity: usize, clock: Arc<dyn Clock>) -> (JsonLinesAudit, Sender<()>, Paper) {
     let paper = Paper::default();
@@ -248,15 +249,17 @@ fn stopped(capacity: usize, clock: Arc<dyn Clock>) -> (JsonLinesAudit, Sender<()
     (audit, go_on, paper)
 }
 
+#[cfg(feature = "testing")]
 fn unavailable(seq: u64) -> AuditRecord {
     let mut record = record(AuditEvent::AuthUnavailable, seq);
     record.reason = Some(crate::rejection::Reason::AuditUnavailable);
     record
 }
 
+#[cfg(feature = "testing")]
 #[test]
 fn r26_what_is_not_taken_is_not_lost_and_503s_leave_the_reserve_alone() {
-    let (audit, go_on, paper) = stopped(8, Arc::new(SystemClock::new()));
+    let (audit, go_on, paper) = stopped(8, Arc::new(crate::testing::ManualClock::at(0)));
     for seq in 1..=6 {
         audit.offer(&record(AuditEvent::AuthOk, seq)).unwrap();
     }

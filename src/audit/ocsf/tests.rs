@@ -77,7 +77,7 @@ const OPTIONAL: [&str; 9] = [
 ];
 
 /// The attributes of objects in use, by the path of the object.
-const OBJECTS: [(&str, &[&str]); 14] = [
+const OBJECTS: [(&str, &[&str]); 15] = [
     (
         "metadata",
         &[
@@ -99,6 +99,7 @@ const OBJECTS: [(&str, &[&str]); 14] = [
     ("actor/idp", &["name"]),
     ("api", &["operation", "service", "request"]),
     ("api/service", &["name"]),
+    ("api/request", &["uid"]),
     ("service", &["name"]),
     ("entity", &["type", "type_id", "uid"]),
     ("src_endpoint", &["name", "ip", "intermediate_ips"]),

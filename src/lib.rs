@@ -193,7 +193,6 @@ pub mod ident;
 mod keyed_hash;
 mod method;
 pub mod operation;
-mod pulse;
 pub mod scope;
 mod secret;
 // Rank 1, nouns.
@@ -211,6 +210,7 @@ mod cache;
 pub mod enrich;
 pub mod fetch;
 mod jose;
+mod pulse;
 pub mod revocation;
 mod session;
 mod signal;

@@ -58,14 +58,17 @@ impl AuditTrail {
 
     /// Numbers the record and offers it to the sink. One that is not taken comes back with its number,
     /// to be handed in as what becomes of the request: a gap in the numbers would be a loss.
-    pub(crate) fn offer(&self, mut record: AuditRecord) -> Result<(), (AuditRecord, SinkState)> {
+    pub(crate) fn offer(
+        &self,
+        mut record: AuditRecord,
+    ) -> Result<(), (Box<AuditRecord>, SinkState)> {
         self.number(&mut record);
         let taken = catch_unwind(AssertUnwindSafe(|| self.0.sink.offer(&record)));
         let taken = taken.unwrap_or_else(|_| {
             self.warn(&record);
             Err(SinkState::Failing)
         });
-        taken.map_err(|state| (record, state))
+        taken.map_err(|state| (Box::new(record), state))
     }
 
     /// Hands a numbered record to the sink.

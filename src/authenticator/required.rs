@@ -44,7 +44,7 @@ impl Authenticator {
 }
 
 /// What becomes of the request whose record was not taken, under the same number.
-fn unavailable(mut record: AuditRecord) -> AuditRecord {
+fn unavailable(mut record: Box<AuditRecord>) -> Box<AuditRecord> {
     let reason = Reason::AuditUnavailable;
     record.event = AuditEvent::AuthUnavailable;
     record.outcome = AuditOutcome::Error;

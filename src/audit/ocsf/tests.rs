@@ -77,7 +77,7 @@ const OPTIONAL: [&str; 9] = [
 ];
 
 /// The attributes of objects in use, by the path of the object.
-const OBJECTS: [(&str, &[&str]); 15] = [
+const OBJECTS: [(&str, &[&str]); 16] = [
     (
         "metadata",
         &[
@@ -96,6 +96,7 @@ const OBJECTS: [(&str, &[&str]); 15] = [
     ("user/org", &["uid"]),
     ("actor", &["user", "idp", "app_uid"]),
     ("actor/user", &["name", "type", "type_id", "uid", "org"]),
+    ("actor/user/org", &["uid"]),
     ("actor/idp", &["name"]),
     ("api", &["operation", "service", "request"]),
     ("api/service", &["name"]),

@@ -14,7 +14,7 @@ fn sources(folder: &Path, found: &mut Vec<String>) {
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
         if path.is_dir() && !["bin", "testing", "tests"].contains(&name.as_str()) {
             sources(&path, found);
-        } else if name.ends_with(".rs") && name != "tests.rs" {
+        } else if path.extension().is_some_and(|end| end == "rs") && name != "tests.rs" {
             found.push(fs::read_to_string(&path).unwrap());
         }
     }

@@ -124,17 +124,19 @@ fn samples() -> Vec<AuditRecord> {
             "alice",
         ));
         full.organization = Some("acme".into());
-        let mut credential = AuditCredential::default();
-        credential.id = Some("j-1".into());
-        credential.client = Some("inspector".into());
-        full.credential = Some(credential);
+        full.credential = Some(AuditCredential {
+            id: Some("j-1".into()),
+            client: Some("inspector".into()),
+            ..AuditCredential::default()
+        });
         let mut target = AuditTarget::new("https://mcp.example.com/mcp", "POST", "/mcp");
         target.mcp_method = Some("tools/call".into());
         full.target = Some(target);
-        let mut net = AuditNet::default();
-        net.peer = Some([10, 0, 0, 7].into());
-        net.client = Some([192, 0, 2, 1].into());
-        full.net = Some(net);
+        full.net = Some(AuditNet {
+            peer: Some([10, 0, 0, 7].into()),
+            client: Some([192, 0, 2, 1].into()),
+            ..AuditNet::default()
+        });
         full.request_id = Some("req-1".into());
         all.push(full.clone());
         full.revocation = Some(AuditRevocation::new("client", "inspector"));

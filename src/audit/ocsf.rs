@@ -142,10 +142,11 @@ impl AuditRecord {
             }
         }
         let is_request = matches!(kind.class, Class::Authentication | Class::ApiActivity);
-        if is_request || self.net.is_some() {
+        let is_base = matches!(kind.class, Class::Base);
+        if is_request || self.net.is_some() && !is_base {
             add("src_endpoint", endpoint(self.net));
         }
-        if let Some(request) = self.http_request() {
+        if let Some(request) = self.http_request().filter(|_| !is_base) {
             add("http_request", request);
         }
         add("unmapped", self.unmapped());

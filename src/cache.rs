@@ -25,6 +25,7 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::error::BackendError;
+use crate::pulse::{Pulse, Vitals};
 use bound::Bound;
 use cell::{Cell, Held};
 pub(crate) use pinned::Pinned;
@@ -110,6 +111,7 @@ struct Inner<K, V, A> {
     bound: Bound,
     /// Raised by every invalidation, after it has been done.
     generation: AtomicU64,
+    pulse: Pulse,
 }
 
 impl<K, V> Loader<K, V>
@@ -175,7 +177,13 @@ where
             clock,
             bound: Bound::new(),
             generation: AtomicU64::new(0),
+            pulse: Pulse::default(),
         }))
+    }
+
+    /// How the store has answered lately, and how long facts serve while it fails.
+    pub(crate) fn vitals(&self, now: Duration) -> (Vitals, Duration) {
+        (self.0.pulse.vitals(now), self.0.lifetime.stale)
     }
 
     /// What is known about `key`. Never blocks; starts a load where one is needed, in the current

@@ -213,6 +213,7 @@ mod cache;
 pub mod enrich;
 pub mod fetch;
 mod jose;
+mod pulse;
 pub mod revocation;
 mod session;
 mod signal;

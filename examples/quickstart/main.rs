@@ -14,6 +14,7 @@ mod explain;
 mod guide;
 mod organizations;
 mod pepper;
+mod probes;
 mod server;
 mod switches;
 mod tools;

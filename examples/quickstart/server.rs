@@ -24,6 +24,7 @@ use super::args::Options;
 use super::data::Data;
 use super::explain;
 use super::organizations::{Credentials, Directory, Policies, retire};
+use super::probes::probes;
 use super::tools::Tools;
 use super::tracker::Tracker;
 
@@ -96,6 +97,7 @@ pub(crate) async fn start(options: &Options) -> Result<Quickstart, Box<dyn Error
         .route_service("/mcp", mcp)
         .layer(McpAuthLayer::new(auth.clone()))
         .layer(cors(&resource))
+        .merge(probes(&auth))
         .route("/explain", explain::page(auth));
 
     let (stop, stopped) = oneshot::channel();

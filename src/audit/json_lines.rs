@@ -1,16 +1,20 @@
 //! Audit records as lines of JSON, written by a thread of their own.
 
+mod gate;
+mod lines;
+
 use std::fmt;
 use std::io::Write;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
-use super::{AuditEvent, AuditOutcome, AuditRecord, AuditSink};
+use super::{AuditFormat, AuditRecord, AuditSink, SinkState};
 use crate::clock::{Clock, SystemClock};
 use crate::error::BackendError;
+use gate::Gate;
+use lines::Lines;
 
 /// Target of every event about the writing.
 const TARGET: &str = "tower_mcp_auth::audit";
@@ -21,6 +25,9 @@ const CAPACITY: usize = 65_536;
 /// How long closing waits for a writer that does not come to an end.
 const CLOSE: Duration = Duration::from_secs(5);
 
+/// How often a writer that fails is tried again where no record comes.
+const RETRY: Duration = Duration::from_secs(1);
+
 /// Writes each record as one line of JSON, from a background thread behind a bounded queue.
 ///
 /// Requests never wait for the writer. While it is slower than the requests, records wait: 65,536
@@ -28,6 +35,11 @@ const CLOSE: Duration = Duration::from_secs(5);
 /// good requests cannot hide bad ones. What does not fit is lost and counted, and so is what cannot
 /// be written; the next record that is written says how many in
 /// [`dropped`](AuditRecord::dropped).
+///
+/// With [`audit_required`](crate::authenticator::AuthenticatorBuilder::audit_required) no request is
+/// let in while the queue has no room for its record, while the last write or flush failed, or while
+/// one takes longer than 5 seconds. A writer that fails is tried again with every record, and every
+/// second where none comes.
 ///
 /// Cloning shares queue and thread. When the last clone goes, the queue is written out, for 5
 /// seconds at most; [`close`](Self::close) does the same at a moment of your choice and tells how it
@@ -64,52 +76,6 @@ struct Closing {
     flushed: bool,
 }
 
-/// What both ends of the queue know. The channel itself is unbounded; this is its bound.
-struct Gate {
-    waiting: AtomicUsize,
-    /// For any record.
-    capacity: usize,
-    /// For records of requests that were let in.
-    ordinary: usize,
-    lost: AtomicU64,
-    closed: AtomicBool,
-}
-
-impl Gate {
-    fn new(capacity: usize) -> Self {
-        let capacity = capacity.max(4);
-        Self {
-            waiting: AtomicUsize::new(0),
-            capacity,
-            ordinary: capacity - capacity / 4,
-            lost: AtomicU64::new(0),
-            closed: AtomicBool::new(false),
-        }
-    }
-
-    /// Takes a place in the queue, if there is one for records that end like this.
-    fn enter(&self, outcome: AuditOutcome) -> bool {
-        let limit = match outcome {
-            AuditOutcome::Allowed => self.ordinary,
-            AuditOutcome::Refused | AuditOutcome::Done | AuditOutcome::Error => self.capacity,
-        };
-        let one_more = |waiting: usize| (waiting < limit).then(|| waiting.saturating_add(1));
-        !self.closed.load(Ordering::Acquire)
-            && self
-                .waiting
-                .fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more)
-                .is_ok()
-    }
-
-    fn leave(&self) {
-        self.waiting.fetch_sub(1, Ordering::AcqRel);
-    }
-
-    fn lose(&self, records: u64) {
-        self.lost.fetch_add(records, Ordering::AcqRel);
-    }
-}
-
 impl JsonLinesAudit {
     /// Starts the thread, with room for 65,536 records.
     ///
@@ -142,19 +108,62 @@ impl JsonLinesAudit {
         writer: W,
         records: usize,
     ) -> Result<Self, BackendError> {
+        Self::start(writer, records, (Arc::new(SystemClock::new()), RETRY))
+    }
+
+    fn start<W: Write + Send + 'static>(
+        writer: W,
+        records: usize,
+        (clock, retry): (Arc<dyn Clock>, Duration),
+    ) -> Result<Self, BackendError> {
         let (sender, inbox) = channel();
-        let gate = Arc::new(Gate::new(records));
-        let lines = Lines {
-            writer,
-            gate: gate.clone(),
-            torn: false,
-            failing: false,
-        };
+        let gate = Arc::new(Gate::new(records, clock));
+        let lines = Lines::new(writer, gate.clone(), retry);
         std::thread::Builder::new()
             .name("mcp-auth-audit".to_owned())
             .spawn(move || lines.run(&inbox))
             .map_err(|error| BackendError::with_source("no thread for audit records", error))?;
         Ok(Self(Arc::new(Inner { sender, gate })))
+    }
+
+    /// What the lines written from now on look like. Default: [`AuditFormat::Native`].
+    ///
+    /// ```
+    /// # use tower_mcp_auth::audit::{AuditFormat, JsonLinesAudit};
+    /// let audit = JsonLinesAudit::new(std::io::stderr())?.format(AuditFormat::Ocsf);
+    /// # Ok::<(), tower_mcp_auth::BackendError>(())
+    /// ```
+    #[must_use]
+    pub fn format(self, format: AuditFormat) -> Self {
+        self.0.gate.set_format(format);
+        self
+    }
+
+    /// How many records were lost since the start, for want of room or of a writer that works: a
+    /// counter for metrics. A request that was not let in because its record found no room is not
+    /// one of them.
+    ///
+    /// ```
+    /// # use tower_mcp_auth::audit::JsonLinesAudit;
+    /// assert_eq!(JsonLinesAudit::new(std::io::stderr())?.lost(), 0);
+    /// # Ok::<(), tower_mcp_auth::BackendError>(())
+    /// ```
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.0.gate.lost_ever()
+    }
+
+    /// How many records wait to be written now: a gauge. The last quarter of the queue is not for
+    /// requests that were let in.
+    ///
+    /// ```
+    /// # use tower_mcp_auth::audit::JsonLinesAudit;
+    /// assert_eq!(JsonLinesAudit::new(std::io::stderr())?.waiting(), 0);
+    /// # Ok::<(), tower_mcp_auth::BackendError>(())
+    /// ```
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.0.gate.waiting.load(Ordering::Acquire)
     }
 
     /// Writes what waits, flushes, and ends the thread; later records are lost. Blocks while it
@@ -178,20 +187,41 @@ impl JsonLinesAudit {
 
 impl AuditSink for JsonLinesAudit {
     fn record(&self, record: &AuditRecord) {
-        let Inner { sender, gate } = &*self.0;
-        if !gate.enter(record.outcome) {
-            gate.lose(1);
-        } else if sender
-            .send(Message::Record(Box::new(record.clone())))
-            .is_err()
-        {
-            gate.leave();
-            gate.lose(1);
+        if !self.0.send(record) {
+            self.0.gate.lose(1);
+        }
+    }
+
+    fn state(&self) -> SinkState {
+        self.0.gate.state()
+    }
+
+    fn offer(&self, record: &AuditRecord) -> Result<(), SinkState> {
+        match self.state() {
+            // Whether there is room for this one, the queue itself says.
+            SinkState::Ready | SinkState::Full if self.0.send(record) => Ok(()),
+            SinkState::Ready => Err(SinkState::Full),
+            state => Err(state),
         }
     }
 }
 
 impl Inner {
+    /// Whether the record is in the queue now.
+    fn send(&self, record: &AuditRecord) -> bool {
+        if !self.gate.enter(record) {
+            return false;
+        }
+        let message = Message::Record(Box::new(record.clone()));
+        let sent = self.sender.send(message).is_ok();
+        if !sent {
+            // The thread is gone.
+            self.gate.leave();
+            self.gate.closed.store(true, Ordering::Release);
+        }
+        sent
+    }
+
     fn close(&self) -> Result<(), BackendError> {
         if self.gate.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
@@ -235,90 +265,6 @@ impl fmt::Debug for JsonLinesAudit {
             .field("waiting", &self.0.gate.waiting)
             .field("capacity", &self.0.gate.capacity)
             .finish_non_exhaustive()
-    }
-}
-
-/// The thread's side.
-struct Lines<W> {
-    writer: W,
-    gate: Arc<Gate>,
-    /// A part of a line may have been written; the next one must not continue it.
-    torn: bool,
-    /// Said so already.
-    failing: bool,
-}
-
-impl<W: Write> Lines<W> {
-    fn run(mut self, inbox: &Receiver<Message>) {
-        while let Ok(message) = inbox.recv() {
-            let mut next = Some(message);
-            while let Some(message) = next {
-                match message {
-                    Message::Record(record) => self.take(*record),
-                    Message::Close(answer) => return self.end(inbox, &answer),
-                }
-                next = inbox.try_recv().ok();
-            }
-            self.flush();
-        }
-    }
-
-    /// Records that entered while the gate was being closed come after the message that closed it.
-    fn end(mut self, inbox: &Receiver<Message>, answer: &Sender<Closing>) {
-        while let Ok(message) = inbox.try_recv() {
-            if let Message::Record(record) = message {
-                self.take(*record);
-            }
-        }
-        let mut lost = 0;
-        if self.gate.lost.load(Ordering::Acquire) > 0 {
-            let now = SystemClock::new().now();
-            lost = self.write(AuditRecord::new(AuditEvent::AuditDropped, now));
-        }
-        let flushed = self.flush();
-        drop(self.writer);
-        let _ = answer.send(Closing { lost, flushed });
-    }
-
-    fn take(&mut self, record: AuditRecord) {
-        self.gate.leave();
-        self.write(record);
-    }
-
-    /// Writes one line, and says how many records this line was to report as lost.
-    fn write(&mut self, mut record: AuditRecord) -> u64 {
-        record.dropped = self.gate.lost.swap(0, Ordering::AcqRel);
-        let start = if self.torn { "\n" } else { "" };
-        let line = format!("{start}{}\n", record.to_json());
-        self.torn = !self.guarded(|writer| writer.write_all(line.as_bytes()));
-        if self.torn {
-            self.gate.lose(record.dropped.saturating_add(1));
-        }
-        record.dropped
-    }
-
-    fn flush(&mut self) -> bool {
-        self.guarded(Write::flush)
-    }
-
-    /// Does something with the writer, whose panics count as failures: nobody else would hear.
-    fn guarded(&mut self, work: impl FnOnce(&mut W) -> std::io::Result<()>) -> bool {
-        let writer = &mut self.writer;
-        let done = catch_unwind(AssertUnwindSafe(|| work(writer)));
-        let problem = match done {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(error.to_string()),
-            Err(_) => Some("it panicked".to_owned()),
-        };
-        match (&problem, self.failing) {
-            (Some(problem), false) => {
-                tracing::error!(target: TARGET, problem, "audit records cannot be written");
-            }
-            (None, true) => tracing::info!(target: TARGET, "audit records are written again"),
-            _ => {}
-        }
-        self.failing = problem.is_some();
-        problem.is_none()
     }
 }
 

@@ -30,8 +30,10 @@
 
 mod event;
 mod json_lines;
+mod ocsf;
 mod parts;
 mod record;
+mod state;
 mod text;
 pub(crate) mod trail;
 
@@ -39,11 +41,13 @@ use std::sync::Arc;
 
 pub use event::{AuditEvent, AuditOutcome};
 pub use json_lines::JsonLinesAudit;
+pub use ocsf::AuditFormat;
 pub(crate) use parts::AuditOperation;
 pub use parts::{
     AuditCredential, AuditNet, AuditPolicy, AuditPrincipal, AuditRevocation, AuditTarget,
 };
 pub use record::AuditRecord;
+pub use state::SinkState;
 pub use text::AuditText;
 
 /// Takes audit records.
@@ -70,18 +74,56 @@ pub use text::AuditText;
 pub trait AuditSink: Send + Sync + 'static {
     /// Takes one record, which is complete and safe to write as it is.
     fn record(&self, record: &AuditRecord);
+
+    /// Whether it takes records now, as far as it knows: for
+    /// [`health`](crate::Authenticator::health) and
+    /// [`audit_required`](crate::authenticator::AuthenticatorBuilder::audit_required). Must not block.
+    /// Default: always.
+    fn state(&self) -> SinkState {
+        SinkState::Ready
+    }
+
+    /// Takes the record of a request that is let in only if it is taken
+    /// ([`audit_required`](crate::authenticator::AuthenticatorBuilder::audit_required)); every other
+    /// record comes through [`record`](Self::record). Default: by [`state`](Self::state). A sink
+    /// whose room can be gone between the two says so here, where it takes the place.
+    ///
+    /// # Errors
+    ///
+    /// It is not taken, and not lost either: the request is answered with 503, and the record of that
+    /// comes through [`record`](Self::record) under the same number.
+    fn offer(&self, record: &AuditRecord) -> Result<(), SinkState> {
+        match self.state() {
+            SinkState::Ready => {
+                self.record(record);
+                Ok(())
+            }
+            state => Err(state),
+        }
+    }
 }
 
 impl<S: AuditSink + ?Sized> AuditSink for Arc<S> {
     fn record(&self, record: &AuditRecord) {
         S::record(self, record);
     }
+
+    fn state(&self) -> SinkState {
+        S::state(self)
+    }
+
+    fn offer(&self, record: &AuditRecord) -> Result<(), SinkState> {
+        S::offer(self, record)
+    }
 }
 
 /// Makes each record one event of level `INFO`, target `tower_mcp_auth::audit`.
 ///
 /// The whole record stands in the field `record` as JSON; `event`, `outcome` and `reason` stand
-/// beside it, to filter by.
+/// beside it, to filter by. It is [unheard](SinkState::Unheard) where no subscriber takes such events;
+/// what a subscriber does with them, or drops, it cannot know: where records are
+/// [required](crate::authenticator::AuthenticatorBuilder::audit_required), [`JsonLinesAudit`] is the
+/// sink for it.
 ///
 /// ```
 /// use tower_mcp_auth::audit::{AuditEvent, AuditRecord, AuditSink, TracingAudit};
@@ -115,6 +157,14 @@ impl AuditSink for TracingAudit {
             record = record.to_json(),
             "audit"
         );
+    }
+
+    fn state(&self) -> SinkState {
+        if tracing::enabled!(target: "tower_mcp_auth::audit", tracing::Level::INFO) {
+            SinkState::Ready
+        } else {
+            SinkState::Unheard
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::text::AuditText;
-use super::{AuditRecord, AuditSink};
+use super::{AuditRecord, AuditSink, SinkState};
 
 /// Bytes of a hash that are written: no two emails of one server share them by chance.
 const HASH_BYTES: usize = 16;
@@ -64,10 +64,44 @@ impl AuditTrail {
     /// Numbers the record and hands it to the sink. Whatever the sink does, the request goes on
     /// (R15).
     pub(crate) fn record(&self, mut record: AuditRecord) {
+        self.number(&mut record);
+        self.hand_in(&record);
+    }
+
+    /// Numbers the record and offers it to the sink. One that is not taken comes back with its number,
+    /// to be handed in as what becomes of the request: a gap in the numbers would be a loss.
+    pub(crate) fn offer(
+        &self,
+        mut record: AuditRecord,
+    ) -> Result<(), (Box<AuditRecord>, SinkState)> {
+        self.number(&mut record);
+        let taken = catch_unwind(AssertUnwindSafe(|| self.0.sink.offer(&record)));
+        let taken = taken.unwrap_or_else(|_| {
+            self.warn(&record);
+            Err(SinkState::Failing)
+        });
+        taken.map_err(|state| (Box::new(record), state))
+    }
+
+    /// Hands a numbered record to the sink.
+    pub(crate) fn hand_in(&self, record: &AuditRecord) {
+        if catch_unwind(AssertUnwindSafe(|| self.0.sink.record(record))).is_err() {
+            self.warn(record);
+        }
+    }
+
+    /// How the sink stands. One that panics when asked is not to be relied on.
+    pub(crate) fn state(&self) -> SinkState {
+        catch_unwind(AssertUnwindSafe(|| self.0.sink.state())).unwrap_or(SinkState::Failing)
+    }
+
+    fn number(&self, record: &mut AuditRecord) {
         record.seq = self.0.next.fetch_add(1, Ordering::Relaxed);
         record.instance.clone_from(&self.0.instance);
-        let kept = catch_unwind(AssertUnwindSafe(|| self.0.sink.record(&record)));
-        if kept.is_err() && !self.0.warned.swap(true, Ordering::Relaxed) {
+    }
+
+    fn warn(&self, record: &AuditRecord) {
+        if !self.0.warned.swap(true, Ordering::Relaxed) {
             tracing::error!(
                 target: "tower_mcp_auth::audit",
                 seq = record.seq,

@@ -1,6 +1,7 @@
 //! API tokens of foreign formats: whose one is, and what its maker says about it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::held::Held;
 use super::need::{Asked, Need};
@@ -11,6 +12,7 @@ use crate::cache::{Known, Loader};
 use crate::clock::{Clock, UnixTime};
 use crate::error::{BackendError, Problems};
 use crate::jose::compact::is_token_shaped;
+use crate::pulse::Vitals;
 use crate::rejection::{Reason, Rejection};
 use crate::secret::SecretText;
 
@@ -79,6 +81,11 @@ impl Foreign {
             marker,
             answers: Loader::asking(LIFETIME, serves, clock, load),
         }
+    }
+
+    /// How the makers of the formats have answered lately, and how long answers serve while they fail.
+    pub(super) fn vitals(&self, now: Duration) -> (Vitals, Duration) {
+        self.answers.vitals(now)
     }
 
     pub(super) fn flush(&self) {

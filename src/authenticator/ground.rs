@@ -49,7 +49,8 @@ pub(super) struct Beginning {
     pub(super) fetch: DynFetch,
     pub(super) marker: Option<Marker>,
     pub(super) sessions: Option<Sessions>,
-    pub(super) trail: Option<AuditTrail>,
+    /// With whether nobody is let in without a record.
+    pub(super) trail: Option<(AuditTrail, bool)>,
 }
 
 impl Ground {

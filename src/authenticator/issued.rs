@@ -17,6 +17,7 @@ use crate::audit::AuditEvent;
 use crate::cache::{Known, Loader, Pinned};
 use crate::clock::{Clock, UnixTime};
 use crate::error::BackendError;
+use crate::pulse::Vitals;
 use crate::rejection::{Reason, Rejection};
 use crate::signal::{Causes, Signal};
 use crate::throttle::MANY;
@@ -106,6 +107,11 @@ impl Issued {
             tokens,
             _listener: listener,
         }
+    }
+
+    /// How the store has answered lately, and how long records serve while it fails.
+    pub(super) fn vitals(&self, now: Duration) -> (Vitals, Duration) {
+        self.records.vitals(now)
     }
 
     pub(super) fn flush(&self) {

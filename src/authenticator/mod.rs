@@ -11,6 +11,7 @@ mod explain;
 mod follower;
 mod foreign;
 mod ground;
+mod health;
 mod held;
 mod issued;
 mod lease;
@@ -24,6 +25,7 @@ mod options;
 mod puts;
 mod reload;
 mod remembered;
+mod required;
 mod revocation;
 mod revoked;
 mod rules;
@@ -65,12 +67,14 @@ use tokens::Tokens;
 
 pub use builder::AuthenticatorBuilder;
 pub use follower::RevocationStatus;
+pub use health::{Condition, Health, Part, PartHealth};
 pub use operations::ChallengeScopes;
 pub use revocation::AuthHandle;
 pub(crate) use sender::Arrival;
 pub use sender::PeerAddress;
 
 pub use crate::oauth::keys::{IssuerStatus, KeyState};
+pub use crate::pulse::Fault;
 
 pub(crate) use lease::{Lease, Opening, Verdict};
 pub(crate) use slot::Current;
@@ -175,7 +179,10 @@ impl Authenticator {
             Begin::Decided(decision) => decision,
             Begin::Pending(decision) => decision.await,
         };
-        current.audit(head, decision.as_ref().map(Some), None, None, arrival);
+        match &decision {
+            Ok(context) => current.admit_on_record(head, Some(context), (None, None), arrival)?,
+            Err(rejection) => current.audit(head, rejection, None, None, arrival),
+        }
         decision
     }
 

@@ -16,6 +16,7 @@ use crate::wire::challenge::basic_challenge;
 pub(super) struct Options {
     basic_realm: Option<String>,
     sink: Option<Box<dyn AuditSink>>,
+    audit_required: bool,
     audit_instance: Option<String>,
     audit_key: Option<Zeroizing<Vec<u8>>>,
 }
@@ -53,6 +54,28 @@ impl AuthenticatorBuilder {
         self
     }
 
+    /// Lets nobody in of whom no record can be kept: while the [sink](Self::audit) does not take
+    /// records, requests that would be let in get 503 and `Retry-After` (R26). Default: they are let
+    /// in, and the loss is counted.
+    ///
+    /// - The record is taken before the inner service is called, in one step with finding out that
+    ///   there is room for it ([`AuditSink::offer`]).
+    /// - A refusal stays the refusal it is, with a record or without: nobody gets in by it.
+    /// - Whoever was let in stays in: a stream that is open goes on. Revocations and other acts of
+    ///   administrators take effect whether or not they can be put on record.
+    /// - A record that was taken can still be lost: with a process that dies, or with a writer that
+    ///   fails later. What that can cost at most is what the sink holds: the queue of a
+    ///   [`JsonLinesAudit`](crate::audit::JsonLinesAudit), whose
+    ///   [capacity](crate::audit::JsonLinesAudit::with_capacity) you choose. From the first failed
+    ///   write on nothing more is taken.
+    /// - A sink of yours says what it can do in [`AuditSink::state`]. One that says nothing counts as
+    ///   ready unless it panics.
+    #[must_use]
+    pub fn audit_required(mut self) -> Self {
+        self.options.audit_required = true;
+        self
+    }
+
     /// The name of this process in its audit records, such as `web-1`: 1 to 64 bytes of printable
     /// ASCII without a space. Default: none.
     #[must_use]
@@ -86,6 +109,9 @@ impl Options {
             return;
         }
         let orphan = "there is no sink; call audit(…)";
+        if self.audit_required && self.sink.is_none() {
+            problems.add("audit_required", true, orphan);
+        }
         if let Some(name) = &self.audit_instance {
             let fits = (1..=MAX_INSTANCE).contains(&name.len())
                 && name.bytes().all(|byte| byte.is_ascii_graphic());
@@ -111,6 +137,9 @@ impl Options {
         let remedy =
             "cannot be changed while the server runs: leave it out here, or restart the server";
         let trail = audit.map(|audit| &audit.trail);
+        if self.audit_required && !audit.is_some_and(|audit| audit.required) {
+            problems.add("audit_required", true, remedy);
+        }
         if let Some(name) = &self.audit_instance
             && !trail.is_some_and(|trail| trail.is_named(name))
         {
@@ -124,9 +153,11 @@ impl Options {
         }
     }
 
-    pub(super) fn into_trail(self) -> Option<AuditTrail> {
+    /// Where records go, and whether nobody is let in without one.
+    pub(super) fn into_trail(self) -> Option<(AuditTrail, bool)> {
         let instance = self.audit_instance.map(AuditText::new);
-        Some(AuditTrail::with(self.sink?, instance, self.audit_key))
+        let trail = AuditTrail::with(self.sink?, instance, self.audit_key);
+        Some((trail, self.audit_required))
     }
 
     pub(super) fn examine_realm(

@@ -13,6 +13,7 @@ use crate::error::BackendError;
 use crate::ident::OrganizationId;
 use crate::policy::{ChangeListener, DynPolicyStore, OrganizationPolicy, PolicyStore};
 use crate::principal::{Principal, PrincipalKey};
+use crate::pulse::Vitals;
 use crate::rejection::{Reason, Rejection};
 use crate::signal::{Causes, Signal};
 use crate::stage::Stage;
@@ -75,6 +76,21 @@ impl Rules {
             policies: policies.map(|store| policies_from(&store, clock.clone(), signal.clone())),
             facts: enricher.map(|(enricher, mode)| (facts_from(enricher, clock.clone()), mode)),
         }
+    }
+
+    /// How the store of policies has answered lately, and how long policies serve while it fails.
+    pub(super) fn policy_vitals(&self, now: Duration) -> Option<(Vitals, Duration)> {
+        let (policies, _) = self.policies.as_ref()?;
+        Some(policies.vitals(now))
+    }
+
+    /// The same of the directory, and what its silence means.
+    pub(super) fn enricher_vitals(
+        &self,
+        now: Duration,
+    ) -> Option<((Vitals, Duration), EnrichmentMode)> {
+        let (facts, mode) = self.facts.as_ref()?;
+        Some((facts.vitals(now), *mode))
     }
 
     pub(super) fn flush(&self) {

@@ -13,7 +13,8 @@ use crate::oauth::keys::IssuerStatus;
 impl Authenticator {
     /// Whether keys of every issuer are at hand, and what other processes revoked, if they share a
     /// log. Before that, tokens of the missing issuers, or everybody, are answered with 503 if they
-    /// cannot be fetched.
+    /// cannot be fetched. Stricter than [`Health::ready`](super::Health::ready): for start-up, not for a
+    /// probe that takes a running server out of rotation, which one issuer of many should not do.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         let follower = self.0.ground.revocations.follower.as_ref();

@@ -20,16 +20,24 @@ use crate::policy::{ChangeListener, DynPolicyStore};
 use crate::rejection::Rejection;
 use crate::wire::correlation::{request_id, trace_id};
 
+/// A decision, what was asked for as far as that is known, and the id of the request.
+pub(super) type Decided<'d> = (
+    Result<Option<&'d AuthContext>, &'d Rejection>,
+    (Option<AuditOperation>, Option<&'d str>),
+);
+
 /// Where records go, while this lives.
 pub(super) struct Audit {
     pub(super) trail: AuditTrail,
+    /// Whether nobody is let in without a record of it.
+    pub(super) required: bool,
     _policies: Option<ChangeListener>,
 }
 
 impl Audit {
     /// Listens to the stores too.
     pub(super) fn new(
-        trail: AuditTrail,
+        (trail, required): (AuditTrail, bool),
         tokens: Option<&ApiTokens>,
         policies: Option<&DynPolicyStore>,
         clock: &Arc<dyn Clock>,
@@ -40,6 +48,7 @@ impl Audit {
         Self {
             _policies: policies.map(|store| puts::listen(store, &trail, clock)),
             trail,
+            required,
         }
     }
 }
@@ -125,32 +134,44 @@ impl Current {
         }))
     }
 
-    /// Hands the record of a decision to the sink, if there is one.
+    /// Hands the record of a decision to the sink, if there is one. Not of a grant: that is
+    /// [`admit_on_record`](Self::admit_on_record).
     pub(crate) fn audit(
         &self,
         head: Head<'_>,
-        decision: Result<Option<&AuthContext>, &Rejection>,
+        rejection: &Rejection,
         operation: Option<AuditOperation>,
         request_id: Option<&str>,
         arrival: Arrival,
     ) {
-        let ground = &self.0.ground;
-        let Some(Audit { trail, .. }) = &ground.audit else {
-            return;
-        };
-        let (now, latency) = times(&*ground.clock, arrival);
+        if let Some(audit) = &self.0.ground.audit {
+            let asked = (operation, request_id);
+            let record = self.decided(audit, head, (Err(rejection), asked), arrival);
+            audit.trail.record(record);
+        }
+    }
+
+    /// The record of a decision.
+    pub(super) fn decided(
+        &self,
+        audit: &Audit,
+        head: Head<'_>,
+        (decision, (operation, request_id)): Decided<'_>,
+        arrival: Arrival,
+    ) -> AuditRecord {
+        let (now, latency) = times(&*self.0.ground.clock, arrival);
         let record = match decision {
             Ok(None) => AuditRecord::new(AuditEvent::AuthOk, now),
             Ok(Some(context)) => granted(now, context),
             Err(rejection) => refused(now, rejection),
         };
-        let mut record = self.described(record, head, arrival, trail);
+        let mut record = self.described(record, head, arrival, &audit.trail);
         record.target = record.target.map(|target| target.asking(operation));
         if let Some(id) = request_id {
             record.request_id = Some(AuditText::new(id));
         }
         record.latency = latency;
-        trail.record(record);
+        record
     }
 
     /// Puts on record that a client went away while its request was still being read.

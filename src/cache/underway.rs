@@ -10,6 +10,7 @@ use super::bound::Place;
 use super::cell::{Cell, Held};
 use super::{BACK_OFF, Inner};
 use crate::error::BackendError;
+use crate::pulse::Fault;
 
 /// A load that was overtaken by an invalidation is repeated, at most this often.
 const REPEATS: usize = 3;
@@ -47,11 +48,20 @@ where
             (self.inner.load)(self.key.clone(), argument).await
         };
         let load = AssertUnwindSafe(load).catch_unwind();
-        match tokio::time::timeout(self.inner.lifetime.deadline, load).await {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) => Err(BackendError::new("the store panicked")),
-            Err(_) => Err(BackendError::new("the store did not answer in time")),
-        }
+        let (beat, outcome) = match tokio::time::timeout(self.inner.lifetime.deadline, load).await {
+            Ok(Ok(Ok(value))) => (Ok(()), Ok(value)),
+            Ok(Ok(Err(error))) => (Err(Fault::Failed), Err(error)),
+            Ok(Err(_)) => (
+                Err(Fault::Panicked),
+                Err(BackendError::new("the store panicked")),
+            ),
+            Err(_) => (
+                Err(Fault::NoAnswer),
+                Err(BackendError::new("the store did not answer in time")),
+            ),
+        };
+        self.inner.pulse.beat(self.inner.clock.monotonic(), beat);
+        outcome
     }
 
     /// Whether the outcome still counts: not if somebody invalidated the key meanwhile.

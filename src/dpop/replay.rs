@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::clock::UnixTime;
 use crate::error::BackendError;
+use crate::pulse::Pulse;
 
 /// The name of a proof: a SHA-256 over its key, its URL and its `jti`. Two proofs with the same name are
 /// the same proof, or one made to look like it.
@@ -105,15 +106,21 @@ pub(crate) enum Replays {
 
 /// The erased twin of [`ReplayStore`].
 #[derive(Clone)]
-pub(crate) struct DynReplayStore(Arc<dyn Erased>);
+pub(crate) struct DynReplayStore {
+    store: Arc<dyn Erased>,
+    pub(crate) pulse: Arc<Pulse>,
+}
 
 impl DynReplayStore {
     pub(crate) fn new(store: impl ReplayStore) -> Self {
-        Self(Arc::new(store))
+        Self {
+            store: Arc::new(store),
+            pulse: Arc::default(),
+        }
     }
 
     pub(crate) fn claim(&self, proof: ProofId, until: UnixTime) -> Claiming {
-        self.0.clone().claim(proof, until)
+        self.store.clone().claim(proof, until)
     }
 }
 

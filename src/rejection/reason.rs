@@ -177,6 +177,8 @@ reasons! {
     PolicyUnavailable = "policy_unavailable",
     /// The user's facts cannot be read, and they are required.
     EnrichmentUnavailable = "enrichment_unavailable",
+    /// The record of the request cannot be kept, and records are required (R26).
+    AuditUnavailable = "audit_unavailable",
     /// `Origin` is not on the list (EDGE-1).
     OriginNotAllowed = "origin_not_allowed",
     /// `Host` is not on the list (T41).

@@ -214,6 +214,9 @@ impl Reason {
             Self::EnrichmentUnavailable => unavailable(
                 "Facts about the user cannot be read right now. The credential may be good: keep it and try again.",
             ),
+            Self::AuditUnavailable => unavailable(
+                "The server cannot take requests right now. Keep the credential and try again.",
+            ),
             Self::Internal => Answer {
                 status: StatusCode::INTERNAL_SERVER_ERROR,
                 error: "server_error",

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use super::encoding::lock;
-use crate::audit::{AuditRecord, AuditSink};
+use crate::audit::{AuditRecord, AuditSink, SinkState};
 
 /// An [`AuditSink`] that keeps every record in memory. Clones share them, so keep one and give the
 /// other away.
@@ -18,7 +18,13 @@ use crate::audit::{AuditRecord, AuditSink};
 /// assert_eq!(audit.records()[0].event, AuditEvent::AuthFail);
 /// ```
 #[derive(Clone, Debug, Default)]
-pub struct MemoryAudit(Arc<Mutex<Vec<AuditRecord>>>);
+pub struct MemoryAudit(Arc<Mutex<Kept>>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    records: Vec<AuditRecord>,
+    state: SinkState,
+}
 
 impl MemoryAudit {
     /// Nothing recorded yet.
@@ -40,7 +46,7 @@ impl MemoryAudit {
     /// ```
     #[must_use]
     pub fn records(&self) -> Vec<AuditRecord> {
-        lock(&self.0).clone()
+        lock(&self.0).records.clone()
     }
 
     /// Every record so far; the sink starts anew.
@@ -51,12 +57,28 @@ impl MemoryAudit {
     /// ```
     #[must_use]
     pub fn take(&self) -> Vec<AuditRecord> {
-        std::mem::take(&mut lock(&self.0))
+        std::mem::take(&mut lock(&self.0).records)
+    }
+}
+
+impl MemoryAudit {
+    /// What it says of itself from now on. It keeps what it is given whatever it says.
+    ///
+    /// ```
+    /// # use tower_mcp_auth::{audit::SinkState, testing::MemoryAudit};
+    /// MemoryAudit::new().set_state(SinkState::Full);
+    /// ```
+    pub fn set_state(&self, state: SinkState) {
+        lock(&self.0).state = state;
     }
 }
 
 impl AuditSink for MemoryAudit {
     fn record(&self, record: &AuditRecord) {
-        lock(&self.0).push(record.clone());
+        lock(&self.0).records.push(record.clone());
+    }
+
+    fn state(&self) -> SinkState {
+        lock(&self.0).state
     }
 }

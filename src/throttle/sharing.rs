@@ -18,6 +18,7 @@ use super::bucket::Rate;
 use super::shared::{ADDRESS, Bucket, CREDENTIAL, DynSharedFailures, Failures, SharedFailures};
 use super::{Network, TARGET, Throttle};
 use crate::error::BackendError;
+use crate::pulse::{Fault, Pulse, Vitals};
 
 /// How far apart exchanges are.
 const EVERY: Duration = Duration::from_secs(1);
@@ -43,6 +44,7 @@ struct Line {
     store: DynSharedFailures,
     wake: Notify,
     running: AtomicBool,
+    pulse: Pulse,
 }
 
 /// For how long what happened elsewhere counts here, from now on.
@@ -66,6 +68,7 @@ impl Sharing {
                 store,
                 wake: Notify::new(),
                 running: AtomicBool::new(false),
+                pulse: Pulse::default(),
             }),
             book: Mutex::default(),
             task: Mutex::default(),
@@ -176,7 +179,16 @@ impl Line {
         failures: Vec<Failures>,
     ) -> Result<(), BackendError> {
         let exchange = self.store.exchange(minute, failures);
-        let sums = timeout(DEADLINE, exchange).await.map_err(|_| {
+        let sums = timeout(DEADLINE, exchange).await;
+        let beat = match &sums {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) => Err(Fault::Failed),
+            Err(_) => Err(Fault::NoAnswer),
+        };
+        if let Some(throttle) = throttle.upgrade() {
+            self.pulse.beat(throttle.clock.monotonic(), beat);
+        }
+        let sums = sums.map_err(|_| {
             BackendError::new("the store of failures did not answer within 500 ms")
         })??;
         if let Some(throttle) = throttle.upgrade() {
@@ -187,6 +199,12 @@ impl Line {
 }
 
 impl Throttle {
+    /// How the store of failures has answered lately, if there is one.
+    pub(crate) fn vitals(&self) -> Option<Vitals> {
+        let sharing = self.sharing.as_ref()?;
+        Some(sharing.line.pulse.vitals(self.clock.monotonic()))
+    }
+
     /// Notes a failure for the other processes, and says what is owed here for failures at them. Those
     /// of addresses that are not known stay here: they are no one client's (T29).
     pub(super) fn tell(

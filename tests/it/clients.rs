@@ -35,6 +35,7 @@ mod quickstart {
     pub(crate) mod guide;
     mod organizations;
     mod pepper;
+    mod probes;
     pub(super) mod server;
     mod switches;
     mod tools;

@@ -28,6 +28,7 @@ const RANKS: &[(&str, u8)] = &[
     ("enrich", 3),
     ("fetch", 3),
     ("jose", 3),
+    ("pulse", 3),
     ("revocation", 3),
     ("session", 3),
     ("signal", 3),

@@ -1,9 +1,12 @@
 use std::io;
 use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::Receiver;
 
 use serde_json::Value;
 
 use super::*;
+use crate::audit::AuditEvent;
 use crate::clock::UnixTime;
 
 /// What was written, shared with the test.
@@ -227,4 +230,185 @@ fn edge_08_many_threads_lose_nothing_that_is_not_counted() {
         .sum();
     assert_eq!(u64::try_from(written).unwrap() + dropped, 8000);
     assert_eq!(audit.0.gate.waiting.load(Ordering::Acquire), 0);
+}
+
+#[cfg(feature = "testing")]
+/// A sink whose one thread stands still in the middle of its first record.
+fn stopped(capacity: usize, clock: Arc<dyn Clock>) -> (JsonLinesAudit, Sender<()>, Paper) {
+    let paper = Paper::default();
+    let (started, has_started) = channel();
+    let (go_on, go) = channel();
+    let slow = Slow {
+        paper: paper.clone(),
+        started,
+        go,
+    };
+    let audit = JsonLinesAudit::start(slow, capacity, (clock, RETRY)).unwrap();
+    audit.record(&record(AuditEvent::AuthOk, 0));
+    has_started.recv().unwrap();
+    (audit, go_on, paper)
+}
+
+#[cfg(feature = "testing")]
+fn unavailable(seq: u64) -> AuditRecord {
+    let mut record = record(AuditEvent::AuthUnavailable, seq);
+    record.reason = Some(crate::rejection::Reason::AuditUnavailable);
+    record
+}
+
+#[cfg(feature = "testing")]
+#[test]
+fn r26_what_is_not_taken_is_not_lost_and_503s_leave_the_reserve_alone() {
+    let (audit, go_on, paper) = stopped(8, Arc::new(crate::testing::ManualClock::at(0)));
+    for seq in 1..=6 {
+        audit.offer(&record(AuditEvent::AuthOk, seq)).unwrap();
+    }
+    assert_eq!(audit.state(), SinkState::Full);
+    let full = Err(SinkState::Full);
+    assert_eq!(audit.offer(&record(AuditEvent::AuthOk, 7)), full);
+    assert_eq!(audit.lost(), 0);
+    for seq in 8..100 {
+        audit.record(&unavailable(seq));
+    }
+    assert_eq!(audit.lost(), 92);
+    audit.record(&record(AuditEvent::AuthDenied, 100));
+    audit.record(&record(AuditEvent::RevocationApplied, 101));
+    audit.record(&record(AuditEvent::AuthFail, 102));
+    assert_eq!((audit.lost(), audit.waiting()), (93, 8));
+    drop(go_on);
+    audit.close().unwrap();
+    let lines = paper.lines();
+    assert_eq!(seqs(&lines), [0, 1, 2, 3, 4, 5, 6, 100, 101]);
+    assert_eq!(lines[1]["dropped"], 93);
+    let closed = Err(SinkState::Closed);
+    assert_eq!(audit.offer(&record(AuditEvent::AuthOk, 103)), closed);
+    assert_eq!(audit.state(), SinkState::Closed);
+}
+
+#[cfg(feature = "testing")]
+#[test]
+fn r26_a_write_that_does_not_come_back_is_a_failure_after_five_seconds() {
+    let clock = crate::testing::ManualClock::at(0);
+    let (audit, go_on, _paper) = stopped(1000, Arc::new(clock.clone()));
+    clock.advance(Duration::from_secs(5));
+    audit.offer(&record(AuditEvent::AuthOk, 1)).unwrap();
+    clock.advance(Duration::from_millis(1));
+    assert_eq!(audit.state(), SinkState::Failing);
+    let failing = Err(SinkState::Failing);
+    assert_eq!(audit.offer(&record(AuditEvent::AuthOk, 2)), failing);
+    drop(go_on);
+    audit.close().unwrap();
+}
+
+/// A disk that is full or not; what is written reaches it when it is flushed, or at once.
+#[derive(Clone)]
+struct Disk {
+    paper: Paper,
+    is_full: Arc<AtomicBool>,
+    /// Told of every attempt.
+    tried: Sender<()>,
+}
+
+impl Write for Disk {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let _ = self.tried.send(());
+        if self.is_full.load(Ordering::Acquire) {
+            return Err(io::Error::other("no space left on device"));
+        }
+        self.paper.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn disk() -> (Disk, Arc<AtomicBool>, Receiver<()>) {
+    let (tried, has_tried) = channel();
+    let is_full = Arc::new(AtomicBool::new(true));
+    let disk = Disk {
+        paper: Paper::default(),
+        is_full: is_full.clone(),
+        tried,
+    };
+    (disk, is_full, has_tried)
+}
+
+fn wait_for(audit: &JsonLinesAudit, state: SinkState) {
+    while audit.state() != state {
+        std::thread::yield_now();
+    }
+}
+
+/// With a buffer nothing is known to fail before it is flushed, and with none the flush means nothing.
+#[test]
+fn r26_a_full_disk_is_known_and_tried_again_without_any_record() {
+    for buffered in [false, true] {
+        let (disk, is_full, has_tried) = disk();
+        let paper = disk.paper.clone();
+        let writer: Box<dyn Write + Send> = if buffered {
+            Box::new(io::BufWriter::new(disk))
+        } else {
+            Box::new(disk)
+        };
+        let retry = Duration::from_millis(1);
+        let clock = Arc::new(SystemClock::new());
+        let audit = JsonLinesAudit::start(writer, 100, (clock, retry)).unwrap();
+        audit.offer(&record(AuditEvent::AuthOk, 1)).unwrap();
+        wait_for(&audit, SinkState::Failing);
+        assert!(audit.offer(&record(AuditEvent::AuthOk, 2)).is_err());
+        // Also with a record that only the buffer takes.
+        audit.record(&record(AuditEvent::AuthFail, 3));
+        while audit.waiting() > 0 {
+            std::thread::yield_now();
+        }
+        let _before = has_tried.try_iter().count();
+        // The second of these begins when the one with that record is over.
+        for _ in 0..2 {
+            has_tried.recv().unwrap();
+        }
+        assert_eq!(audit.state(), SinkState::Failing, "{buffered}");
+        is_full.store(false, Ordering::Release);
+        wait_for(&audit, SinkState::Ready);
+        audit.offer(&record(AuditEvent::AuthOk, 4)).unwrap();
+        audit.close().unwrap();
+        let text = String::from_utf8(paper.0.lock().unwrap().clone()).unwrap();
+        let lines: Vec<Value> = text
+            .lines()
+            .filter(|line| !line.is_empty())
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        let lost: u64 = lines
+            .iter()
+            .filter_map(|line| line["dropped"].as_u64())
+            .sum();
+        let events: Vec<_> = lines
+            .iter()
+            .map(|line| line["event"].as_str().unwrap())
+            .collect();
+        if buffered {
+            assert_eq!(
+                (events.as_slice(), lost),
+                (["auth.ok", "auth.fail", "auth.ok"].as_slice(), 0)
+            );
+        } else {
+            assert_eq!(
+                (events.as_slice(), lost),
+                (["audit.dropped", "auth.ok"].as_slice(), 2)
+            );
+        }
+        assert_eq!(audit.lost(), lost);
+    }
+}
+
+#[test]
+fn lines_are_events_of_ocsf_if_wanted() {
+    let paper = Paper::default();
+    let audit = JsonLinesAudit::new(paper.clone()).unwrap();
+    let audit = audit.format(AuditFormat::Ocsf);
+    audit.record(&record(AuditEvent::AuthFail, 7));
+    audit.close().unwrap();
+    let lines = paper.lines();
+    assert_eq!(lines[0], record(AuditEvent::AuthFail, 7).to_ocsf());
+    assert_eq!(lines[0]["metadata"]["sequence"], 7);
 }

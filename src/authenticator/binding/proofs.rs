@@ -115,6 +115,7 @@ impl Inner {
     #[cfg(feature = "dpop")]
     pub(in crate::authenticator) fn finish(&self, admission: Admission) -> Begin {
         use crate::dpop::{Claim, Replays};
+        use crate::pulse::Fault;
 
         let Admission { context, proof } = admission;
         let (Some(proof), Some(rules)) = (proof, &self.shared.bindings.dpop) else {
@@ -131,8 +132,16 @@ impl Inner {
             Replays::There(store) => {
                 let until = proof.until.plus_secs(KEPT_LONGER);
                 let claim = tokio::time::timeout(REPLAY_DEADLINE, store.claim(proof.id, until));
+                let (pulse, clock) = (store.pulse.clone(), self.ground.clock.clone());
                 Begin::Pending(Box::pin(async move {
-                    let cause = match claim.await {
+                    let claim = claim.await;
+                    let beat = match &claim {
+                        Ok(Ok(_)) => Ok(()),
+                        Ok(Err(_)) => Err(Fault::Failed),
+                        Err(_) => Err(Fault::NoAnswer),
+                    };
+                    pulse.beat(clock.monotonic(), beat);
+                    let cause = match claim {
                         Ok(Ok(Claim::First)) => return Ok(context),
                         Ok(Ok(Claim::Again)) => {
                             return Err(context.refused(Reason::DpopReplayed.into()));

@@ -22,6 +22,10 @@ use crate::session::Sessions;
 /// refuse the header anyway.
 const CREDENTIAL_BYTES: std::ops::RangeInclusive<usize> = 1024..=16 * 1024;
 
+/// The most issuers (R27). Each one costs what its keys and metadata take once a token of its own
+/// comes, and is asked for them; more are a list that somebody else writes.
+const ISSUERS: usize = 1000;
+
 /// The most of `verified_token_bytes`.
 const VERIFIED_BYTES: u64 = 16 * 1024 * 1024 * 1024;
 
@@ -164,6 +168,14 @@ impl AuthenticatorBuilder {
     }
 
     fn examine_limits(&self, problems: &mut Problems) {
+        let issuers = self.resource.issuers.len();
+        if issuers > ISSUERS {
+            problems.add(
+                "issuer",
+                format!("{issuers} issuers"),
+                "use at most 1,000; share more among several authenticators, each with its own resource",
+            );
+        }
         if !CREDENTIAL_BYTES.contains(&self.credential_limit) {
             problems.add(
                 "max_credential_bytes",

@@ -72,9 +72,13 @@ fn party(caller: Caller) -> Result<AuthContext, Box<Rejection>> {
 }
 
 fn settled(auth: &Current, head: Head<'_>, caller: Caller, decision: Decision) -> Foreseen {
-    match decision.allowed {
-        Ok(()) => Foreseen::LetIn(party(caller).ok()),
-        Err(rejection) => refused(auth, head, *rejection),
+    if let Err(rejection) = decision.allowed {
+        return refused(auth, head, *rejection);
+    }
+    let context = party(caller).ok();
+    match auth.foresee_record(context.as_ref()) {
+        Ok(()) => Foreseen::LetIn(context),
+        Err(rejection) => refused(auth, head, rejection),
     }
 }
 

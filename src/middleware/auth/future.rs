@@ -211,9 +211,9 @@ where
             Step::Settled(Settled::Answer(answer)) => {
                 State::answered(without_body(answer, &self.request))
             }
-            Step::Settled(Settled::Call(context, operation)) => {
+            Step::Settled(Settled::Call(context, marks)) => {
                 let mut request = self.visit.pass(self.request);
-                let after = self.visit.enter(&mut request, context, operation);
+                let after = self.visit.enter(&mut request, context, marks);
                 State::inner(self.service.call(request), after)
             }
             Step::Read(caller, limit) => {
@@ -282,10 +282,10 @@ impl<S> Waiting<S, Parts> {
     {
         let decision = self.visit.decide_by_body(&self.request, &read, &caller);
         match self.visit.settle(head_of(&self.request), caller, decision) {
-            Settled::Call(context, operation) => {
+            Settled::Call(context, marks) => {
                 let body = RequestBody::read(read.unwrap_or_default());
                 let mut request = Request::from_parts(self.request, body);
-                let after = self.visit.enter(&mut request, context, operation);
+                let after = self.visit.enter(&mut request, context, marks);
                 State::inner(self.service.call(request), after)
             }
             Settled::Answer(answer) if read.is_err() => {

@@ -93,9 +93,9 @@ where
             Step::Settled(Settled::Answer(answer)) => {
                 ResponseFuture::answered(without_body(answer, &request))
             }
-            Step::Settled(Settled::Call(context, operation)) => {
+            Step::Settled(Settled::Call(context, marks)) => {
                 let mut request = visit.pass(request);
-                let after = visit.enter(&mut request, context, operation);
+                let after = visit.enter(&mut request, context, marks);
                 ResponseFuture::inner(self.inner.call(request), after)
             }
             Step::Read(caller, limit) => {

@@ -57,8 +57,8 @@ pub(super) enum Step {
 /// The end of the decisions about a request.
 pub(super) enum Settled {
     Answer(Response<Bytes>),
-    /// It may pass, as this party or as nobody, to do this as far as that is known.
-    Call(Option<AuthContext>, Option<AuditOperation>),
+    /// It is let in, as this party or as nobody, and that is on record.
+    Call(Option<AuthContext>, RequestMarks),
 }
 
 impl Visit {
@@ -156,7 +156,7 @@ impl Visit {
         credential: Result<AuthContext, Rejection>,
         way: Way<'_>,
     ) -> Result<(Caller, Next), Rejection> {
-        let caller = Self::caller(credential).map_err(|refused| *refused)?;
+        let caller = Self::caller(credential)?;
         way.reach(Stage::Session);
         self.check_session(head.headers, &caller)?;
         way.reach(Stage::Operation);
@@ -181,7 +181,7 @@ impl Visit {
         }
     }
 
-    /// Puts a refusal on record, and says what the outcome is.
+    /// Puts the decision on record, and says what the outcome is.
     pub(super) fn settle(&self, head: Head<'_>, caller: Caller, decision: Decision) -> Settled {
         if let Err(rejection) = decision.allowed {
             return Settled::Answer(self.refuse(head, &rejection, decision.operation));
@@ -190,7 +190,21 @@ impl Visit {
             Caller::Party(context) => Some(context),
             Caller::Nobody(_) => None,
         };
-        Settled::Call(context, decision.operation)
+        let mut marks =
+            RequestMarks::of(head.method, head.headers).with_dpop(self.auth.tries_dpop(head));
+        // Where only the operation is judged, an outer layer has recorded that the party is let in.
+        if self.stages.credential && self.auth.audits() {
+            let request_id = marks.fixed_id();
+            let asked = (decision.operation, Some(request_id.as_str()));
+            let context = context.as_ref();
+            if let Err(rejection) = self
+                .auth
+                .admit_on_record(head, context, asked, self.arrival)
+            {
+                return Settled::Answer(refuse(&rejection, &self.auth, &marks.facts()));
+            }
+        }
+        Settled::Call(context, marks)
     }
 
     fn refused(&self, head: Head<'_>, rejection: &Rejection) -> Settled {
@@ -206,7 +220,9 @@ impl Visit {
     ) -> Response<Bytes> {
         let mut facts = RequestFacts::of(head.method, head.headers);
         facts.dpop = self.auth.tries_dpop(head);
-        self.record(head, Err(rejection), operation, &facts.request_id);
+        let request_id = Some(facts.request_id.as_str());
+        self.auth
+            .audit(head, rejection, operation, request_id, self.arrival);
         refuse(rejection, &self.auth, &facts)
     }
 
@@ -263,17 +279,6 @@ impl Visit {
         refuse(rejection, &self.auth, facts)
     }
 
-    fn record(
-        &self,
-        head: Head<'_>,
-        decision: Result<Option<&AuthContext>, &Rejection>,
-        operation: Option<AuditOperation>,
-        request_id: &str,
-    ) {
-        self.auth
-            .audit(head, decision, operation, Some(request_id), self.arrival);
-    }
-
     /// The request as it came. What was taken for no message must not turn out to be one.
     pub(super) fn pass<B>(&self, request: Request<B>) -> Request<RequestBody<B>> {
         let judged = self.stages.operation && self.auth.tool_rules().is_some();
@@ -285,20 +290,13 @@ impl Visit {
         }
     }
 
-    /// Puts the grant on record and the evidence in, and takes the credential out (MCP-21).
+    /// Puts the evidence in, and takes the credential out (MCP-21).
     pub(super) fn enter<B>(
         self,
         request: &mut Request<B>,
         context: Option<AuthContext>,
-        operation: Option<AuditOperation>,
+        marks: RequestMarks,
     ) -> After {
-        let mut marks = RequestMarks::of(request.method(), request.headers())
-            .with_dpop(self.auth.tries_dpop(head(request)));
-        // Where only the operation is judged, an outer layer has recorded that the party is let in.
-        if self.stages.credential && self.auth.audits() {
-            let request_id = marks.fixed_id();
-            self.record(head(request), Ok(context.as_ref()), operation, &request_id);
-        }
         let kept = self.auth.keeps(request.headers());
         self.take_credential(request.headers_mut());
         self.unseal_session(request.headers_mut(), context.as_ref());

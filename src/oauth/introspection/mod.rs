@@ -24,6 +24,7 @@ use crate::ident::OrganizationId;
 use crate::issuer::{Introspection, Issuer};
 use crate::keyed_hash::KeyedHash;
 use crate::principal::Principal;
+use crate::pulse::{Fault, Pulse, Vitals};
 use crate::rejection::{Reason, Rejection};
 use crate::resource::Resource;
 use crate::secret::SecretText;
@@ -54,6 +55,7 @@ pub(crate) struct Introspector {
     marks: KeyedHash,
     name: Arc<str>,
     answers: Loader<Mark, Said, Arc<SecretText>>,
+    asker: Arc<Asker>,
 }
 
 /// What it takes to ask.
@@ -67,6 +69,7 @@ struct Asker {
     fetch: DynFetch,
     clock: Arc<dyn Clock>,
     breaker: Mutex<Breaker>,
+    pulse: Pulse,
 }
 
 /// What was found good when the configuration was examined.
@@ -110,9 +113,11 @@ impl Introspector {
             fetch,
             clock: clock.clone(),
             breaker: Mutex::default(),
+            pulse: Pulse::default(),
         });
+        let asking = asker.clone();
         let load = move |_, token: Arc<SecretText>| {
-            let asker = asker.clone();
+            let asker = asking.clone();
             async move { asker.ask(token.expose()).await }
         };
         Some(Arc::new(Self {
@@ -120,6 +125,7 @@ impl Introspector {
             marks,
             name: issuer.identifier.as_str().into(),
             answers: Loader::asking(lifetime, serves, clock, load),
+            asker,
         }))
     }
 
@@ -141,6 +147,14 @@ impl Introspector {
             Some(pinned) => self.answers.ask_at(pinned, mark, text, when),
             None => self.answers.ask(&mark(), text, when),
         }
+    }
+
+    /// How the endpoint has answered lately, and how long answers serve while it fails.
+    pub(crate) fn vitals(&self, now: Duration) -> (Vitals, Duration) {
+        (
+            self.asker.pulse.vitals(now),
+            self.asker.introspection.lifetime,
+        )
     }
 
     pub(crate) fn flush(&self) {
@@ -205,6 +219,7 @@ impl Asker {
         match self.exchange(token).await {
             Ok(said) => {
                 attempt.ended = true;
+                self.pulse.beat(self.clock.monotonic(), Ok(()));
                 if self.breaker().succeed() {
                     let issuer = self.issuer.identifier.as_str();
                     tracing::info!(target: TARGET, issuer, "the introspection endpoint answers again");
@@ -270,6 +285,7 @@ impl Asker {
     fn failed(&self, now: Duration, asked: Option<Duration>) {
         // For spreading load, not for secrets.
         let random = RandomState::new().hash_one(0_u8);
+        self.pulse.beat(now, Err(Fault::Failed));
         if self.breaker().fail(now, asked, random) {
             let issuer = self.issuer.identifier.as_str();
             tracing::warn!(target: TARGET, issuer, "the introspection endpoint failed five times in a row: answers serve to their end, then requests get 503");

@@ -300,6 +300,16 @@ impl KeySource {
         self.status().state != KeyState::Absent || self.discovery.is_keyless()
     }
 
+    /// Whether none of its tokens needs keys.
+    pub(crate) fn is_keyless(&self) -> bool {
+        self.discovery.is_keyless()
+    }
+
+    /// Whether it is known to be failing now, not merely to have failed once.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.attempts().is_failing(self.clock.monotonic())
+    }
+
     pub(crate) fn status(&self) -> IssuerStatus {
         let now = self.clock.monotonic();
         let snapshot = self.snapshot.load();

@@ -90,7 +90,7 @@ pub struct PartHealth {
     /// Which one.
     pub part: Part,
     /// Whose, of keys and introspection.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(serialize_with = "as_text", skip_serializing_if = "Option::is_none")]
     pub issuer: Option<Arc<str>>,
     /// How it stands.
     pub condition: Condition,
@@ -180,6 +180,11 @@ impl Health {
             parts,
         }
     }
+}
+
+#[expect(clippy::ref_option, reason = "the signature serde asks for")]
+fn as_text<S: Serializer>(text: &Option<Arc<str>>, serializer: S) -> Result<S::Ok, S::Error> {
+    text.as_deref().serialize(serializer)
 }
 
 #[expect(clippy::ref_option, reason = "the signature serde asks for")]

@@ -8,10 +8,10 @@ use std::io::BufWriter;
 
 use super::kinds::Either;
 use super::parts::Settings;
-use super::parts::audit::Audit;
+use super::parts::audit::{Audit, Format};
 use super::read::Reader;
 use super::{Config, translate};
-use crate::audit::{JsonLinesAudit, TracingAudit};
+use crate::audit::{AuditFormat, JsonLinesAudit, TracingAudit};
 use crate::authenticator::{Authenticator, AuthenticatorBuilder};
 use crate::error::{BackendError, ConfigError};
 
@@ -88,7 +88,10 @@ fn with_audit(
         let capacity = audit.queue.as_ref().map_or(65_536, |queue| queue.0);
         let capacity = usize::try_from(capacity).unwrap_or(usize::MAX);
         match json_lines(audit, capacity) {
-            Ok(sink) => builder.audit(sink),
+            Ok(sink) => builder.audit(match audit.format {
+                Some(Format::Ocsf) => sink.format(AuditFormat::Ocsf),
+                Some(Format::Native) | None => sink,
+            }),
             Err((at, problem)) => {
                 let shown = audit.file.as_ref().map_or("stdout", |file| &file.0);
                 reader.add(at, shown, problem);

@@ -38,6 +38,9 @@ pub(super) fn values(settings: &Settings, reader: &mut Reader<'_>) -> Authentica
     if let Some(limits) = &settings.limits {
         builder = with_limits(limits, builder);
     }
+    if settings.audit.as_ref().is_some_and(|audit| audit.required) {
+        builder = builder.audit_required();
+    }
     if settings.insecure_forward_credential {
         builder = builder.insecure_forward_credential();
     }

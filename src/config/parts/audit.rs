@@ -1,6 +1,6 @@
 //! Where records of decisions go.
 
-use crate::config::kinds::{Text, Whole};
+use crate::config::kinds::{Text, Whole, words};
 use crate::config::read::{Reader, table};
 use crate::config::secret::Secret;
 
@@ -15,12 +15,21 @@ table! {
         [restart] tracing: bool,
         /// How many records may wait for a slow `file` or `stdout`.
         [restart] queue: Option<Whole<4, 16_777_216>> = 65_536,
+        /// Answers 503 instead of serving where the sink cannot take a record.
+        [restart] required: bool,
+        /// How `file` and `stdout` are written: as this crate's own records, or as OCSF events.
+        [restart] format: Option<Format> = "native",
         /// The name of this process in its records, such as `web-1`.
         [restart] instance: Option<Text>,
         /// The key under which records hash the email of a Basic credential: base64 of at least 32 random bytes. Left out: a
         /// random one, so that hashes of two processes cannot be compared.
         [restart] key: Option<Secret>,
     }
+}
+
+words! {
+    /// See [`AuditFormat`](crate::audit::AuditFormat).
+    enum Format { Native = "native", Ocsf = "ocsf" }
 }
 
 impl Audit {

@@ -69,7 +69,8 @@ fn is_own(auth: &Authenticator, headers: &HeaderMap) -> bool {
             _ => Err(()),
         }
     };
-    let hosts = auth.resource().allowed_hosts().unwrap_or_default();
+    let resource = auth.resource();
+    let hosts = resource.allowed_hosts().unwrap_or_default();
     let (Ok(Some(host)), Ok(origin)) = (text(&HOST), text(&ORIGIN)) else {
         return false;
     };

@@ -8,6 +8,8 @@
     reason = "a test binary exports nothing, and clippy.toml exempts test functions only, not what they share"
 )]
 
+#[cfg(all(feature = "client", feature = "sqlite"))]
+mod admin_console;
 mod attack;
 mod attack_binding;
 mod attack_operations;

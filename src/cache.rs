@@ -22,9 +22,11 @@ use std::time::Duration;
 use moka::policy::EvictionPolicy;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
+use tracing::Instrument;
 
 use crate::clock::Clock;
 use crate::error::BackendError;
+use crate::telemetry::{Cached, Call, Meter, Reads, Served, span};
 use bound::Bound;
 use cell::{Cell, Held};
 pub(crate) use pinned::Pinned;
@@ -110,6 +112,7 @@ struct Inner<K, V, A> {
     bound: Bound,
     /// Raised by every invalidation, after it has been done.
     generation: AtomicU64,
+    reads: Reads,
 }
 
 impl<K, V> Loader<K, V>
@@ -175,7 +178,24 @@ where
             clock,
             bound: Bound::new(),
             generation: AtomicU64::new(0),
+            reads: Reads::default(),
         }))
+    }
+
+    /// Says whom to report to, and as what.
+    pub(crate) fn observe(&self, meter: &Meter, cache: Cached, call: Option<Call>) {
+        self.0.reads.observe(meter, cache, call);
+    }
+
+    /// How many facts are held, roughly.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn held(&self) -> u64 {
+        self.0.known.entry_count()
+    }
+
+    #[cfg(feature = "metrics")]
+    pub(crate) fn report_entries(&self) {
+        self.0.reads.entries(|| self.held());
     }
 
     /// What is known about `key`. Never blocks; starts a load where one is needed, in the current
@@ -216,26 +236,31 @@ where
             if now >= held.due_at {
                 self.refresh((cell, seen), key, argument, now);
             }
+            self.0.reads.served(Served::Fresh);
             return Known::Value(value);
         }
         let usable = held.as_deref().filter(|held| now < held.usable_until);
         let Some((cause, again_at)) = cell.state().failure.clone() else {
             // Also after a wait: an invalidation may have taken what the wait was for.
+            self.0.reads.served(Served::Miss);
             return self.join_or_start((cell, seen), now, key, argument);
         };
         if now >= again_at && !when.waited {
             // Nobody waits for a store that just failed if there is something to go on with.
             let wait = self.join_or_start((cell, seen), now, key, argument);
             if usable.is_none() {
+                self.0.reads.served(Served::Miss);
                 return wait;
             }
         }
-        match usable {
-            Some(held) => Known::Value(held.value.clone()),
-            None => Known::Unavailable {
-                retry_after: again_at.saturating_sub(now).max(BACK_OFF),
-                cause: Some(cause),
-            },
+        if let Some(held) = usable {
+            self.0.reads.served(Served::Stale);
+            return Known::Value(held.value.clone());
+        }
+        self.0.reads.served(Served::Unavailable);
+        Known::Unavailable {
+            retry_after: again_at.saturating_sub(now).max(BACK_OFF),
+            cause: Some(cause),
         }
     }
 
@@ -252,7 +277,7 @@ where
         let busy = state.running || state.is_backing_off(now);
         drop(state);
         if !busy {
-            drop(self.join_or_start((cell, seen), now, key, argument));
+            span::apart(|| drop(self.join_or_start((cell, seen), now, key, argument)));
         }
     }
 
@@ -309,7 +334,8 @@ where
             key: key(),
         };
         let argument = argument();
-        runtime.spawn(async move { underway.run(argument, place).await });
+        let load = async move { underway.run(argument, place).await };
+        runtime.spawn(load.instrument(span::read()));
         Known::Wait(wait)
     }
 }

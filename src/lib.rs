@@ -107,7 +107,7 @@
 //! - [`OrganizationPolicy`]: an organization administrator's switches. [`policy::PolicyStore`]: where
 //!   they are kept.
 //! - [`enrich`]: what your directory knows about a user. [`throttle`]: how failed API tokens are
-//!   slowed down. [`audit`]: a record of every decision.
+//!   slowed down. [`audit`]: a record of every decision. [`telemetry`]: metrics and spans.
 //! - [`authenticator::AuthHandle`]: revocation while the server runs. [`revocation`]: what it covers, and a
 //!   log for servers of several processes. `events` (feature `events`): revocation by security event tokens.
 //! - [`fetch::Fetch`], [`clock::Clock`], [`api_token::ApiTokenStore`], [`policy::PolicyStore`],
@@ -129,6 +129,7 @@
 //! | `dpop` | | `dpop::Dpop`: access tokens bound to a key of their client (RFC 9449) |
 //! | `mtls` | | `mtls::ClientCertificates`: access tokens bound to a client certificate (RFC 8705) |
 //! | `sqlite`, `postgres` | | `backend::SqlStore`: tokens, policies and the log in a database that processes share |
+//! | `metrics` | | `telemetry::Metrics`: counters, gauges and histograms through the `metrics` facade |
 //! | `testing` | | `testing::TestIssuer`: an authorization server on loopback for your tests |
 //!
 //! # Limits and defaults
@@ -213,6 +214,7 @@ mod jose;
 pub mod revocation;
 mod session;
 mod signal;
+pub mod telemetry;
 pub mod throttle;
 // Rank 4, verifiers.
 pub mod api_token;

@@ -72,6 +72,8 @@ struct Gate {
     /// For records of requests that were let in.
     ordinary: usize,
     lost: AtomicU64,
+    /// Since the beginning.
+    ever_lost: AtomicU64,
     closed: AtomicBool,
 }
 
@@ -83,6 +85,7 @@ impl Gate {
             capacity,
             ordinary: capacity - capacity / 4,
             lost: AtomicU64::new(0),
+            ever_lost: AtomicU64::new(0),
             closed: AtomicBool::new(false),
         }
     }
@@ -105,8 +108,15 @@ impl Gate {
         self.waiting.fetch_sub(1, Ordering::AcqRel);
     }
 
+    /// Those whose loss no line has reported.
     fn lose(&self, records: u64) {
         self.lost.fetch_add(records, Ordering::AcqRel);
+    }
+
+    /// Those that were not lost before.
+    fn lose_new(&self, records: u64) {
+        self.ever_lost.fetch_add(records, Ordering::AcqRel);
+        self.lose(records);
     }
 }
 
@@ -180,14 +190,18 @@ impl AuditSink for JsonLinesAudit {
     fn record(&self, record: &AuditRecord) {
         let Inner { sender, gate } = &*self.0;
         if !gate.enter(record.outcome) {
-            gate.lose(1);
+            gate.lose_new(1);
         } else if sender
             .send(Message::Record(Box::new(record.clone())))
             .is_err()
         {
             gate.leave();
-            gate.lose(1);
+            gate.lose_new(1);
         }
+    }
+
+    fn dropped(&self) -> u64 {
+        self.0.gate.ever_lost.load(Ordering::Acquire)
     }
 }
 
@@ -292,7 +306,8 @@ impl<W: Write> Lines<W> {
         let line = format!("{start}{}\n", record.to_json());
         self.torn = !self.guarded(|writer| writer.write_all(line.as_bytes()));
         if self.torn {
-            self.gate.lose(record.dropped.saturating_add(1));
+            self.gate.lose(record.dropped);
+            self.gate.lose_new(1);
         }
         record.dropped
     }

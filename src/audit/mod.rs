@@ -70,11 +70,21 @@ pub use text::AuditText;
 pub trait AuditSink: Send + Sync + 'static {
     /// Takes one record, which is complete and safe to write as it is.
     fn record(&self, record: &AuditRecord);
+
+    /// How many records were lost so far, for metrics: never less than before. Default: none, as far as
+    /// known.
+    fn dropped(&self) -> u64 {
+        0
+    }
 }
 
 impl<S: AuditSink + ?Sized> AuditSink for Arc<S> {
     fn record(&self, record: &AuditRecord) {
         S::record(self, record);
+    }
+
+    fn dropped(&self) -> u64 {
+        S::dropped(self)
     }
 }
 

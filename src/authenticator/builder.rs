@@ -5,6 +5,7 @@ mod bindings;
 mod examine;
 mod introspections;
 mod messages;
+mod telemetry;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -15,6 +16,7 @@ use http::Extensions;
 use assemble::assemble;
 use bindings::BindingSettings;
 use messages::Messages;
+use telemetry::TelemetrySettings;
 
 use super::Authenticator;
 use super::foreign::Format;
@@ -55,6 +57,7 @@ pub struct AuthenticatorBuilder {
     pub(super) options: Options,
     messages: Messages,
     bindings: BindingSettings,
+    telemetry: TelemetrySettings,
 }
 
 impl AuthenticatorBuilder {
@@ -82,6 +85,7 @@ impl AuthenticatorBuilder {
             options: Options::default(),
             messages: Messages::default(),
             bindings: BindingSettings::default(),
+            telemetry: TelemetrySettings::default(),
         }
     }
 

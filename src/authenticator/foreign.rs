@@ -13,6 +13,7 @@ use crate::error::{BackendError, Problems};
 use crate::jose::compact::is_token_shaped;
 use crate::rejection::{Reason, Rejection};
 use crate::secret::SecretText;
+use crate::telemetry::{Cached, Call, Meter};
 
 /// A format with the name an operator gave it.
 #[derive(Clone)]
@@ -79,6 +80,16 @@ impl Foreign {
             marker,
             answers: Loader::asking(LIFETIME, serves, clock, load),
         }
+    }
+
+    pub(super) fn observe(&self, meter: &Meter) {
+        let (cache, call) = (Cached::ForeignTokens, Call::VerifyForeign);
+        self.answers.observe(meter, cache, Some(call));
+    }
+
+    #[cfg(feature = "metrics")]
+    pub(super) fn report_entries(&self) {
+        self.answers.report_entries();
     }
 
     pub(super) fn flush(&self) {

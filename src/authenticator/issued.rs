@@ -19,6 +19,7 @@ use crate::clock::{Clock, UnixTime};
 use crate::error::BackendError;
 use crate::rejection::{Reason, Rejection};
 use crate::signal::{Causes, Signal};
+use crate::telemetry::{Cached, Call, Meter};
 use crate::throttle::MANY;
 
 /// Uses of a token are noted this far apart.
@@ -106,6 +107,17 @@ impl Issued {
             tokens,
             _listener: listener,
         }
+    }
+
+    pub(super) fn observe(&self, meter: &Meter) {
+        let (cache, call) = (Cached::ApiTokens, Call::FindToken);
+        self.records.observe(meter, cache, Some(call));
+        self.uses.observe(meter);
+    }
+
+    #[cfg(feature = "metrics")]
+    pub(super) fn report_entries(&self) {
+        self.records.report_entries();
     }
 
     pub(super) fn flush(&self) {

@@ -8,12 +8,14 @@ mod events;
 mod evidence;
 mod follower;
 mod foreign;
+mod gauges;
 mod held;
 mod issued;
 mod lease;
 mod limits;
 mod need;
 mod news;
+mod observed;
 mod opaque;
 mod operations;
 mod options;
@@ -52,6 +54,7 @@ use crate::resource::{ProtectedResource, Resource};
 use crate::scope::ScopeSet;
 use crate::session::Sessions;
 use crate::signal::Signal;
+use crate::telemetry::Meter;
 
 use binding::Bindings;
 use decide::Kept;
@@ -66,6 +69,7 @@ use trail::Audit;
 
 pub use builder::AuthenticatorBuilder;
 pub use follower::RevocationStatus;
+pub(crate) use observed::{Conclusion, Observation};
 pub use operations::ChallengeScopes;
 pub use revocation::AuthHandle;
 pub(crate) use sender::Arrival;
@@ -131,6 +135,8 @@ struct Shared {
     audit: Option<Audit>,
     close_streams: bool,
     signal: Arc<Signal>,
+    meter: Meter,
+    span_user_data: bool,
 }
 
 /// What a decision looks at.
@@ -236,11 +242,20 @@ impl Authenticator {
             extensions: &parts.extensions,
         };
         let arrival = self.arrival(head);
-        let decision = match self.begin(head, arrival) {
+        let mut observation = Observation::default();
+        let begin = || self.begin(head, arrival);
+        let decision = match self.watch(head.method, &mut observation, begin) {
             Begin::Decided(decision) => decision,
             Begin::Pending(decision) => decision.await,
         };
-        self.audit(head, decision.as_ref().map(Some), None, None, arrival);
+        let end = Conclusion {
+            head,
+            decision: decision.as_ref().map(Some),
+            operation: None,
+            arrival,
+        };
+        let span = self.conclude(end, &mut observation);
+        span.in_scope(|| self.audit(head, end.decision, None, None, arrival));
         decision
     }
 

@@ -15,6 +15,7 @@ use crate::policy::{ChangeListener, DynPolicyStore, OrganizationPolicy, PolicySt
 use crate::principal::{Principal, PrincipalKey};
 use crate::rejection::{Reason, Rejection};
 use crate::signal::{Causes, Signal};
+use crate::telemetry::{Cached, Call, Meter};
 
 /// Policies serve 30 s, and 5 min while their store fails (R24).
 const POLICY: Lifetime = Lifetime {
@@ -73,6 +74,25 @@ impl Rules {
         Self {
             policies: policies.map(|store| policies_from(&store, clock.clone(), signal.clone())),
             facts: enricher.map(|(enricher, mode)| (facts_from(enricher, clock.clone()), mode)),
+        }
+    }
+
+    pub(super) fn observe(&self, meter: &Meter) {
+        if let Some((policies, _)) = &self.policies {
+            policies.observe(meter, Cached::Policies, Some(Call::LoadPolicy));
+        }
+        if let Some((facts, _)) = &self.facts {
+            facts.observe(meter, Cached::UserFacts, Some(Call::Enrich));
+        }
+    }
+
+    #[cfg(feature = "metrics")]
+    pub(super) fn report_entries(&self) {
+        if let Some((policies, _)) = &self.policies {
+            policies.report_entries();
+        }
+        if let Some((facts, _)) = &self.facts {
+            facts.report_entries();
         }
     }
 

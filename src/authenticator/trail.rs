@@ -86,13 +86,14 @@ impl Authenticator {
         self.0.shared.audit.is_some()
     }
 
-    /// When and from where a request came. Time is measured only for a record.
+    /// When and from where a request came. Time is measured only for a record or a metric.
     pub(crate) fn arrival(&self, head: Head<'_>) -> Arrival {
         let shared = &self.0.shared;
         let find = || Arrival {
-            at: match &shared.audit {
-                Some(_) => shared.clock.monotonic(),
-                None => Duration::ZERO,
+            at: if shared.audit.is_some() || shared.meter.is_on() {
+                shared.clock.monotonic()
+            } else {
+                Duration::ZERO
             },
             sender: Some(shared.senders.of(head.headers, head.extensions)),
         };

@@ -10,6 +10,7 @@ use super::bound::Place;
 use super::cell::{Cell, Held};
 use super::{BACK_OFF, Inner};
 use crate::error::BackendError;
+use crate::telemetry::Ended;
 
 /// A load that was overtaken by an invalidation is repeated, at most this often.
 const REPEATS: usize = 3;
@@ -47,7 +48,13 @@ where
             (self.inner.load)(self.key.clone(), argument).await
         };
         let load = AssertUnwindSafe(load).catch_unwind();
-        match tokio::time::timeout(self.inner.lifetime.deadline, load).await {
+        let load = tokio::time::timeout(self.inner.lifetime.deadline, load);
+        let ended = |load: &Result<Result<Result<_, _>, _>, _>| match load {
+            Ok(Ok(Ok(_))) => Ended::Well,
+            Ok(_) => Ended::Badly,
+            Err(_) => Ended::TooLate,
+        };
+        match self.inner.reads.timed(load, ended).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Err(BackendError::new("the store panicked")),
             Err(_) => Err(BackendError::new("the store did not answer in time")),

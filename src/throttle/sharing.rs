@@ -18,6 +18,7 @@ use super::bucket::Rate;
 use super::shared::{ADDRESS, Bucket, CREDENTIAL, DynSharedFailures, Failures, SharedFailures};
 use super::{Network, TARGET, Throttle};
 use crate::error::BackendError;
+use crate::telemetry::{Call, Ended, Meter, Probe};
 
 /// How far apart exchanges are.
 const EVERY: Duration = Duration::from_secs(1);
@@ -43,6 +44,7 @@ struct Line {
     store: DynSharedFailures,
     wake: Notify,
     running: AtomicBool,
+    probe: Probe,
 }
 
 /// For how long what happened elsewhere counts here, from now on.
@@ -66,6 +68,7 @@ impl Sharing {
                 store,
                 wake: Notify::new(),
                 running: AtomicBool::new(false),
+                probe: Probe::default(),
             }),
             book: Mutex::default(),
             task: Mutex::default(),
@@ -176,7 +179,10 @@ impl Line {
         failures: Vec<Failures>,
     ) -> Result<(), BackendError> {
         let exchange = self.store.exchange(minute, failures);
-        let sums = timeout(DEADLINE, exchange).await.map_err(|_| {
+        let exchange = timeout(DEADLINE, exchange);
+        let meter = self.probe.meter();
+        let exchange = meter.timed(Call::ExchangeFailures, exchange, Ended::in_time);
+        let sums = exchange.await.map_err(|_| {
             BackendError::new("the store of failures did not answer within 500 ms")
         })??;
         if let Some(throttle) = throttle.upgrade() {
@@ -187,6 +193,13 @@ impl Line {
 }
 
 impl Throttle {
+    /// Says whom to report to.
+    pub(crate) fn observe(&self, meter: &Meter) {
+        if let Some(sharing) = &self.sharing {
+            sharing.line.probe.observe(meter);
+        }
+    }
+
     /// Notes a failure for the other processes, and says what is owed here for failures at them. Those
     /// of addresses that are not known stay here: they are no one client's (T29).
     pub(super) fn tell(

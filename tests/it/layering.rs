@@ -31,6 +31,7 @@ const RANKS: &[(&str, u8)] = &[
     ("revocation", 3),
     ("session", 3),
     ("signal", 3),
+    ("telemetry", 3),
     ("throttle", 3),
     ("api_token", 4),
     ("dpop", 4),

@@ -111,6 +111,7 @@ impl Inner {
     #[cfg(feature = "dpop")]
     pub(in crate::authenticator) fn finish(&self, admission: Admission) -> Begin {
         use crate::dpop::{Claim, Replays};
+        use crate::telemetry::{Call, Ended};
 
         let Admission { context, proof } = admission;
         let (Some(proof), Some(rules)) = (proof, &self.shared.bindings.dpop) else {
@@ -127,7 +128,9 @@ impl Inner {
             Replays::There(store) => {
                 let until = proof.until.plus_secs(KEPT_LONGER);
                 let claim = tokio::time::timeout(REPLAY_DEADLINE, store.claim(proof.id, until));
+                let meter = self.shared.meter.clone();
                 Begin::Pending(Box::pin(async move {
+                    let claim = meter.timed(Call::ClaimProof, claim, Ended::in_time);
                     let cause = match claim.await {
                         Ok(Ok(Claim::First)) => return Ok(context),
                         Ok(Ok(Claim::Again)) => {

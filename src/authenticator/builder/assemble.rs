@@ -83,13 +83,15 @@ pub(super) fn assemble(builder: AuthenticatorBuilder, examined: Examined) -> Aut
         fetch: examined.fetch,
         close_streams: builder.close_streams,
         signal,
+        span_user_data: builder.telemetry.span_user_data,
+        meter: builder.telemetry.meter(),
     };
     let known_scopes = examined.known_scopes;
     let operations = builder.messages.tools.map(|rules| {
         let known = known_scopes.clone();
         Arc::new(Operations { rules, known })
     });
-    Authenticator(Arc::new(Inner {
+    let auth = Authenticator(Arc::new(Inner {
         trust,
         resource: examined.resource,
         required_scopes: examined.required_scopes,
@@ -101,5 +103,7 @@ pub(super) fn assemble(builder: AuthenticatorBuilder, examined: Examined) -> Aut
         asks: OnceLock::new(),
         mount: 0,
         shared: Arc::new(shared),
-    }))
+    }));
+    auth.report_to_meter();
+    auth
 }

@@ -4,13 +4,14 @@ use bytes::Bytes;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
+use tracing::Span;
 
 use super::after::After;
 use super::body::{Read, RequestBody, Unread};
 use super::operation::{Caller, Decision, Next, by_body, by_head, unread};
 use super::refusal::refuse;
 use crate::audit::AuditOperation;
-use crate::authenticator::{Arrival, Authenticator, Begin, Head, Opening};
+use crate::authenticator::{Arrival, Authenticator, Begin, Conclusion, Head, Observation, Opening};
 use crate::context::AuthContext;
 use crate::rejection::{Reason, Rejection};
 use crate::response::{RequestFacts, RequestMarks};
@@ -37,13 +38,14 @@ pub(super) struct Stages {
 }
 
 /// What the decisions about one request have in common.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Visit {
     pub(super) auth: Authenticator,
     pub(super) stages: Stages,
     arrival: Arrival,
     /// Changes of anybody's standing up to then are in the decision.
     generation: u64,
+    observation: Observation,
 }
 
 /// What to do next with a request.
@@ -67,13 +69,15 @@ impl Visit {
             stages,
             arrival: auth.arrival(head),
             generation: auth.generation(),
+            observation: Observation::default(),
         }
     }
 
     /// Judges the credential, or finds the party that was let in outside.
-    pub(super) fn begin(&self, head: Head<'_>) -> Begin {
+    pub(super) fn begin(&mut self, head: Head<'_>) -> Begin {
         if self.stages.credential {
-            return self.auth.begin(head, self.arrival);
+            let begin = || self.auth.begin(head, self.arrival);
+            return self.auth.watch(head.method, &mut self.observation, begin);
         }
         Begin::Decided(Self::admitted_outside(head))
     }
@@ -81,14 +85,27 @@ impl Visit {
     /// Judges the credential once more, if the client took its time with the body: nobody keeps a
     /// right that has ended by holding back the last byte. An outer layer's party is not known any
     /// better than it was.
-    pub(super) fn begin_again(&self, head: Head<'_>, caller: &Caller) -> Option<Begin> {
+    pub(super) fn begin_again(&mut self, head: Head<'_>, caller: &Caller) -> Option<Begin> {
         let Caller::Party(context) = caller else {
             return None;
         };
         if !self.stages.credential || self.auth.is_current(context, self.generation) {
             return None;
         }
-        Some(self.auth.begin_again(head, self.arrival))
+        let begin = || self.auth.begin_again(head, self.arrival);
+        Some(self.auth.watch(head.method, &mut self.observation, begin))
+    }
+
+    /// The client begins to send its body.
+    pub(super) fn reads_body(&mut self) {
+        if self.stages.credential {
+            self.observation.body_begins(&self.auth);
+        }
+    }
+
+    /// It has, or never will.
+    pub(super) fn has_body(&mut self) {
+        self.observation.body_ends();
     }
 
     /// The client went away before it had said what it asks for.
@@ -126,7 +143,7 @@ impl Visit {
 
     /// From the decision about the credential to the next step.
     pub(super) fn step<B>(
-        &self,
+        &mut self,
         request: &Request<B>,
         credential: Result<AuthContext, Rejection>,
     ) -> Step {
@@ -166,7 +183,7 @@ impl Visit {
     }
 
     /// Puts a refusal on record, and says what the outcome is.
-    pub(super) fn settle(&self, head: Head<'_>, caller: Caller, decision: Decision) -> Settled {
+    pub(super) fn settle(&mut self, head: Head<'_>, caller: Caller, decision: Decision) -> Settled {
         if let Err(rejection) = decision.allowed {
             return Settled::Answer(self.refuse(head, &rejection, decision.operation));
         }
@@ -177,21 +194,39 @@ impl Visit {
         Settled::Call(context, decision.operation)
     }
 
-    fn refused(&self, head: Head<'_>, rejection: &Rejection) -> Settled {
+    fn refused(&mut self, head: Head<'_>, rejection: &Rejection) -> Settled {
         Settled::Answer(self.refuse(head, rejection, None))
     }
 
     /// A refusal on record, in the log, and as a response.
     pub(super) fn refuse(
-        &self,
+        &mut self,
         head: Head<'_>,
         rejection: &Rejection,
         operation: Option<AuditOperation>,
     ) -> Response<Bytes> {
         let mut facts = RequestFacts::of(head.method, head.headers);
         facts.dpop = self.auth.tries_dpop(head);
-        self.record(head, Err(rejection), operation, &facts.request_id);
-        refuse(rejection, &self.auth, &facts)
+        let span = self.conclude(head, Err(rejection), operation.as_ref());
+        span.in_scope(|| {
+            self.record(head, Err(rejection), operation, &facts.request_id);
+            refuse(rejection, &self.auth, &facts)
+        })
+    }
+
+    fn conclude(
+        &mut self,
+        head: Head<'_>,
+        decision: Result<Option<&AuthContext>, &Rejection>,
+        operation: Option<&AuditOperation>,
+    ) -> Span {
+        let end = Conclusion {
+            head,
+            decision,
+            operation,
+            arrival: self.arrival,
+        };
+        self.auth.conclude(end, &mut self.observation)
     }
 
     /// Binds sessions where credentials are judged, and nowhere twice.
@@ -241,7 +276,13 @@ impl Visit {
     }
 
     /// A handler asked for more than the credential has: on record, and as the challenge.
-    pub(super) fn step_up(&self, rejection: &Rejection, facts: &RequestFacts) -> Response<Bytes> {
+    pub(super) fn step_up(
+        &self,
+        context: &AuthContext,
+        rejection: &Rejection,
+        facts: &RequestFacts,
+    ) -> Response<Bytes> {
+        self.auth.conclude_withdrawn(context, rejection);
         self.auth
             .audit_withdrawn(rejection, &facts.request_id, self.arrival);
         refuse(rejection, &self.auth, facts)
@@ -271,7 +312,7 @@ impl Visit {
 
     /// Puts the grant on record and the evidence in, and takes the credential out (MCP-21).
     pub(super) fn enter<B>(
-        self,
+        mut self,
         request: &mut Request<B>,
         context: Option<AuthContext>,
         operation: Option<AuditOperation>,
@@ -279,9 +320,14 @@ impl Visit {
         let mut marks = RequestMarks::of(request.method(), request.headers())
             .with_dpop(self.auth.tries_dpop(head(request)));
         // Where only the operation is judged, an outer layer has recorded that the party is let in.
-        if self.stages.credential && self.auth.audits() {
-            let request_id = marks.fixed_id();
-            self.record(head(request), Ok(context.as_ref()), operation, &request_id);
+        if self.stages.credential {
+            let span = self.conclude(head(request), Ok(context.as_ref()), operation.as_ref());
+            if self.auth.audits() {
+                let request_id = marks.fixed_id();
+                span.in_scope(|| {
+                    self.record(head(request), Ok(context.as_ref()), operation, &request_id);
+                });
+            }
         }
         let kept = self.auth.keeps(request.headers());
         self.take_credential(request.headers_mut());

@@ -44,6 +44,40 @@ impl MetricDescription {
         self.series.saturating_add(all)
     }
 
+    /// The values of one of its labels; none if there is no such label, or if they are the identifiers of
+    /// the configured issuers.
+    #[must_use]
+    pub fn values(&self, label: &str) -> Vec<&'static str> {
+        if !self.labels.contains(&label) {
+            return Vec::new();
+        }
+        match (label, self.name) {
+            ("method", _) => METHODS.to_vec(),
+            ("reason", _) => {
+                let reasons = Reason::ALL.iter().map(|reason| reason.code());
+                std::iter::once(NO_REASON).chain(reasons).collect()
+            }
+            ("path", _) => PATHS.to_vec(),
+            ("state", _) => KEY_STATES.to_vec(),
+            ("limit", _) => names(Limit::ALL, Limit::name),
+            ("cache", _) => names(Cached::ALL, Cached::name),
+            ("result", _) => names(Served::ALL, Served::name),
+            ("kind", _) => names(FetchKind::ALL, FetchKind::name),
+            ("operation", _) => names(Call::ALL, Call::name),
+            ("store", _) => {
+                let mut stores = names(Call::ALL, Call::store);
+                stores.dedup();
+                stores
+            }
+            ("outcome", DECISIONS) => names(Outcome::ALL, Outcome::name),
+            ("outcome", DECISION_DURATION) => names(&TIMED, Outcome::name),
+            ("outcome", STORE_DURATION) => names(Ended::ALL, Ended::name),
+            ("outcome", AUDIT_RECORDS) => RECORDS.to_vec(),
+            ("outcome", _) => names(&FETCHED, Ended::name),
+            _ => Vec::new(),
+        }
+    }
+
     pub(super) fn unit(&self) -> Unit {
         match self.kind {
             _ if self.name.ends_with("_seconds") => Unit::Seconds,
@@ -87,6 +121,13 @@ pub(super) const RECORDS: [&str; 2] = ["written", "dropped"];
 /// Let in, gone away; refused, for want of an answer of ours or not, and withdrawn, each with a reason.
 /// A reason is either a refusal or an outage, never both.
 pub(super) const DECIDED: usize = 2 + 2 * Reason::ALL.len();
+
+/// How a fetch ends: none ends as a timeout of its own, that is an error.
+const FETCHED: [Ended; 2] = [Ended::Well, Ended::Badly];
+
+fn names<T: Copy>(all: &[T], name: impl Fn(T) -> &'static str) -> Vec<&'static str> {
+    all.iter().map(|one| name(*one)).collect()
+}
 
 const fn metric(
     kind: MetricKind,
@@ -155,15 +196,14 @@ pub(super) const ALL: &[MetricDescription] = &[
         Counter,
         FETCHES,
         &["issuer", "kind", "outcome"],
-        // No fetch ends as a timeout of its own: that is an error.
-        (0, FetchKind::ALL.len() * 2),
+        (0, FetchKind::ALL.len() * FETCHED.len()),
         "Questions put to issuers.",
     ),
     metric(
         Histogram,
         FETCH_DURATION,
         &["kind", "outcome"],
-        (FetchKind::ALL.len() * 2, 0),
+        (FetchKind::ALL.len() * FETCHED.len(), 0),
         "How long issuers took to answer.",
     ),
     metric(

@@ -67,7 +67,6 @@ pub(super) struct Instruments {
 
 impl Instruments {
     pub(super) fn new(metrics: Metrics) -> Self {
-        metrics.describe();
         Self {
             metrics,
             decisions: Handles::new(METHODS.len() * DECIDED),
@@ -78,6 +77,11 @@ impl Instruments {
             fetches: Handles::new(FetchKind::ALL.len() * Ended::ALL.len()),
             generation: AtomicU64::new(0),
         }
+    }
+
+    /// Tells the recorder what each metric is.
+    pub(super) fn describe(&self) {
+        self.metrics.describe();
     }
 
     /// Another configuration is in force.

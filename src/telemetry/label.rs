@@ -1,12 +1,15 @@
 //! The values that labels have: closed lists, so that the number of series is bounded.
 
-/// Writes the enum, its names and the list of all from one table.
+/// Writes the enum, its names and the list of all from one table. In parentheses: when anybody asks for
+/// the names.
 macro_rules! labels {
-    ($($(#[$doc:meta])* $name:ident { $($variant:ident = $value:literal,)* })*) => {$(
+    ($($(#[$doc:meta])* $name:ident($named:meta) {
+        $($(#[$attribute:meta])* $variant:ident = $value:literal,)*
+    })*) => {$(
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(crate) enum $name {
-            $($variant,)*
+            $($(#[$attribute])* $variant,)*
         }
 
         #[cfg(feature = "metrics")]
@@ -20,6 +23,7 @@ macro_rules! labels {
             }
         }
 
+        #[cfg($named)]
         impl $name {
             pub(crate) const fn name(self) -> &'static str {
                 match self {
@@ -32,7 +36,7 @@ macro_rules! labels {
 
 labels! {
     /// How a decision ended.
-    Outcome {
+    Outcome(all()) {
         Allowed = "allowed",
         Refused = "refused",
         Unavailable = "unavailable",
@@ -40,7 +44,7 @@ labels! {
         Withdrawn = "withdrawn",
     }
     /// What a place of memory holds.
-    Cached {
+    Cached(feature = "metrics") {
         Credentials = "credentials",
         ApiTokens = "api_tokens",
         ForeignTokens = "foreign_tokens",
@@ -49,14 +53,14 @@ labels! {
         Introspection = "introspection",
     }
     /// What a look into memory found.
-    Served {
+    Served(feature = "metrics") {
         Fresh = "fresh",
         Stale = "stale",
         Miss = "miss",
         Unavailable = "unavailable",
     }
     /// A call of a store.
-    Call {
+    Call(feature = "metrics") {
         FindToken = "find",
         TouchTokens = "touch",
         VerifyForeign = "verify",
@@ -64,28 +68,33 @@ labels! {
         Enrich = "enrich",
         ReadLog = "read",
         AppendLog = "append",
+        #[cfg_attr(
+            not(any(feature = "dpop", feature = "metrics")),
+            expect(dead_code, reason = "there are no proofs to claim")
+        )]
         ClaimProof = "claim",
         ExchangeFailures = "exchange",
     }
     /// How a call ended.
-    Ended {
+    Ended(feature = "metrics") {
         Well = "ok",
         Badly = "error",
         TooLate = "timeout",
     }
     /// What an issuer is asked for.
-    FetchKind {
+    FetchKind(all()) {
         Metadata = "metadata",
         Keys = "keys",
         Introspection = "introspection",
     }
     /// Which limit of failed credentials was reached.
-    Limit {
+    Limit(feature = "metrics") {
         Address = "address",
         Credential = "credential",
     }
 }
 
+#[cfg(feature = "metrics")]
 impl Call {
     /// Whose operation it is.
     pub(crate) const fn store(self) -> &'static str {

@@ -19,6 +19,7 @@ use super::instruments::Instruments;
 use without::Instruments;
 
 /// What a decision is counted as.
+#[cfg_attr(not(feature = "metrics"), expect(dead_code, reason = "nobody counts"))]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Decided {
     pub(crate) method: Option<AuthMethod>,
@@ -29,6 +30,7 @@ pub(crate) struct Decided {
 }
 
 /// The states that are read off an authenticator.
+#[cfg(feature = "metrics")]
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct State {
     pub(crate) revocations: usize,
@@ -50,7 +52,9 @@ static OFF: Meter = Meter(None);
 impl Meter {
     #[cfg(feature = "metrics")]
     pub(crate) fn new(metrics: Option<super::Metrics>) -> Self {
-        Self(metrics.map(|metrics| Arc::new(Instruments::new(metrics))))
+        let meter = Self(metrics.map(|metrics| Arc::new(Instruments::new(metrics))));
+        meter.report(Instruments::describe);
+        meter
     }
 
     pub(crate) fn is_on(&self) -> bool {
@@ -81,14 +85,17 @@ impl Meter {
         self.report(|instruments| instruments.read(cache, served));
     }
 
+    #[cfg(feature = "metrics")]
     pub(crate) fn entries(&self, cache: Cached, entries: u64) {
         self.report(|instruments| instruments.entries(cache, entries));
     }
 
+    #[cfg(feature = "metrics")]
     pub(crate) fn keys(&self, issuer: &str, state: &str, age: Option<Duration>) {
         self.report(|instruments| instruments.keys(issuer, state, age));
     }
 
+    #[cfg(feature = "metrics")]
     pub(crate) fn state(&self, state: State) {
         self.report(|instruments| instruments.state(state));
     }
@@ -148,6 +155,7 @@ impl Reads {
         }
     }
 
+    #[cfg(feature = "metrics")]
     pub(crate) fn entries(&self, entries: impl FnOnce() -> u64) {
         if let Some((meter, cache, _)) = self.0.get() {
             meter.entries(*cache, entries());
@@ -214,7 +222,7 @@ impl Drop for Asked<'_> {
 /// Without the feature there are no instruments, and so never any.
 #[cfg(not(feature = "metrics"))]
 mod without {
-    use super::{Cached, Call, Decided, Duration, Ended, FetchKind, Limit, Served, State};
+    use super::{Cached, Call, Decided, Duration, Ended, FetchKind, Limit, Served};
 
     pub(super) enum Instruments {}
 
@@ -240,18 +248,6 @@ mod without {
         }
 
         pub(super) fn fetched(&self, _: &str, _: FetchKind, _: Ended, _: Duration) {
-            match *self {}
-        }
-
-        pub(super) fn entries(&self, _: Cached, _: u64) {
-            match *self {}
-        }
-
-        pub(super) fn keys(&self, _: &str, _: &str, _: Option<Duration>) {
-            match *self {}
-        }
-
-        pub(super) fn state(&self, _: State) {
             match *self {}
         }
     }

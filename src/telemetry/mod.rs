@@ -26,9 +26,11 @@ mod metrics;
 mod tally;
 
 pub(crate) use label::{Cached, Call, Ended, FetchKind, Limit, Outcome, Served};
-pub(crate) use meter::{Decided, Fetches, Meter, Probe, Reads, State};
+pub(crate) use meter::{Decided, Fetches, Meter, Probe, Reads};
 
 #[cfg(feature = "metrics")]
 pub use catalogue::{MetricDescription, MetricKind};
+#[cfg(feature = "metrics")]
+pub(crate) use meter::State;
 #[cfg(feature = "metrics")]
 pub use metrics::Metrics;

@@ -10,6 +10,7 @@ mod cell;
 pub(crate) mod credentials;
 mod pinned;
 mod underway;
+mod watched;
 
 use std::fmt;
 use std::future::Future;
@@ -26,7 +27,7 @@ use tracing::Instrument;
 
 use crate::clock::Clock;
 use crate::error::BackendError;
-use crate::telemetry::{Cached, Call, Meter, Reads, Served, span};
+use crate::telemetry::{Reads, Served, span};
 use bound::Bound;
 use cell::{Cell, Held};
 pub(crate) use pinned::Pinned;
@@ -180,22 +181,6 @@ where
             generation: AtomicU64::new(0),
             reads: Reads::default(),
         }))
-    }
-
-    /// Says whom to report to, and as what.
-    pub(crate) fn observe(&self, meter: &Meter, cache: Cached, call: Option<Call>) {
-        self.0.reads.observe(meter, cache, call);
-    }
-
-    /// How many facts are held, roughly.
-    #[cfg(feature = "metrics")]
-    pub(crate) fn held(&self) -> u64 {
-        self.0.known.entry_count()
-    }
-
-    #[cfg(feature = "metrics")]
-    pub(crate) fn report_entries(&self) {
-        self.0.reads.entries(|| self.held());
     }
 
     /// What is known about `key`. Never blocks; starts a load where one is needed, in the current

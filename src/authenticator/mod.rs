@@ -312,7 +312,7 @@ impl Authenticator {
             Ok(found) => found,
             Err(rejection) => return Begin::Decided(Err(rejection)),
         };
-        let asked = inner.asked(&sender, waited);
+        let asked = inner.asked_at_once(&sender, (arrival, waited));
         let need = match inner.attempt(found, head, asked) {
             Ok(admission) => {
                 return match inner.finish(admission) {

@@ -90,7 +90,7 @@ impl Authenticator {
     pub(crate) fn arrival(&self, head: Head<'_>) -> Arrival {
         let shared = &self.0.shared;
         let find = || Arrival {
-            at: if shared.audit.is_some() || shared.meter.is_on() {
+            at: if shared.notes_arrivals() {
                 shared.clock.monotonic()
             } else {
                 Duration::ZERO
@@ -210,6 +210,11 @@ impl Authenticator {
 }
 
 impl Shared {
+    /// Whether anybody asks when a request came.
+    pub(super) fn notes_arrivals(&self) -> bool {
+        self.audit.is_some() || self.meter.is_on()
+    }
+
     /// Hands the record of a stream that was ended to the sink, if there is one.
     pub(super) fn audit_end(
         &self,

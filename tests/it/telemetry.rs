@@ -15,7 +15,7 @@ use tower_mcp_auth::throttle::ThrottleSettings;
 use tower_mcp_auth::{Introspection, Issuer, McpAuthLayer, StepUp, ToolRules};
 
 use crate::support::{I, P, R, World, described, post};
-use crate::tokens_support::{ADA, Mood, TokenWorld, basic, damaged, encoded, from};
+use crate::tokens_support::{ADA, Mood, TokenWorld, basic, damaged, encoded, from, organization};
 
 const DECISIONS: &str = "mcp_auth_decisions_total";
 const DURATIONS: &str = "mcp_auth_decision_duration_seconds_count";
@@ -328,7 +328,7 @@ async fn revocations_the_log_and_audit_records_are_gauges() {
     world
         .auth
         .handle()
-        .revoke_organization("globex")
+        .revoke_organization(&organization("globex"))
         .await
         .unwrap();
     world.clock.advance(Duration::from_secs(7));

@@ -94,6 +94,7 @@ mod operation;
 mod refusal;
 mod service;
 mod visit;
+mod watching;
 
 pub use body::RequestBody;
 pub use future::ResponseFuture;

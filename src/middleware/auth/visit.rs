@@ -4,14 +4,13 @@ use bytes::Bytes;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
-use tracing::Span;
 
 use super::after::After;
 use super::body::{Read, RequestBody, Unread};
 use super::operation::{Caller, Decision, Next, by_body, by_head, unread};
 use super::refusal::refuse;
 use crate::audit::AuditOperation;
-use crate::authenticator::{Arrival, Authenticator, Begin, Conclusion, Head, Observation, Opening};
+use crate::authenticator::{Arrival, Authenticator, Begin, Head, Observation, Opening};
 use crate::context::AuthContext;
 use crate::rejection::{Reason, Rejection};
 use crate::response::{RequestFacts, RequestMarks};
@@ -42,10 +41,10 @@ pub(super) struct Stages {
 pub(super) struct Visit {
     pub(super) auth: Authenticator,
     pub(super) stages: Stages,
-    arrival: Arrival,
+    pub(super) arrival: Arrival,
     /// Changes of anybody's standing up to then are in the decision.
     generation: u64,
-    observation: Observation,
+    pub(super) observation: Observation,
 }
 
 /// What to do next with a request.
@@ -94,18 +93,6 @@ impl Visit {
         }
         let begin = || self.auth.begin_again(head, self.arrival);
         Some(self.auth.watch(head.method, &mut self.observation, begin))
-    }
-
-    /// The client begins to send its body.
-    pub(super) fn reads_body(&mut self) {
-        if self.stages.credential {
-            self.observation.body_begins(&self.auth);
-        }
-    }
-
-    /// It has, or never will.
-    pub(super) fn has_body(&mut self) {
-        self.observation.body_ends();
     }
 
     /// The client went away before it had said what it asks for.
@@ -212,21 +199,6 @@ impl Visit {
             self.record(head, Err(rejection), operation, &facts.request_id);
             refuse(rejection, &self.auth, &facts)
         })
-    }
-
-    fn conclude(
-        &mut self,
-        head: Head<'_>,
-        decision: Result<Option<&AuthContext>, &Rejection>,
-        operation: Option<&AuditOperation>,
-    ) -> Span {
-        let end = Conclusion {
-            head,
-            decision,
-            operation,
-            arrival: self.arrival,
-        };
-        self.auth.conclude(end, &mut self.observation)
     }
 
     /// Binds sessions where credentials are judged, and nowhere twice.

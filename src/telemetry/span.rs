@@ -74,6 +74,11 @@ pub(crate) fn deciding<T>(
     (decided, Some(span))
 }
 
+/// Whether a decision from memory has a span too.
+pub(crate) fn tells_all() -> bool {
+    LevelFilter::current() >= LevelFilter::DEBUG
+}
+
 /// The span of a decision that waits or refuses and has none.
 pub(crate) fn late(method: &Method) -> Option<Span> {
     if LevelFilter::current() < LevelFilter::INFO {

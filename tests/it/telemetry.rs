@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::StatusCode;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tower::{Layer, ServiceExt};
@@ -14,7 +16,7 @@ use tower_mcp_auth::telemetry::{MetricKind, Metrics};
 use tower_mcp_auth::throttle::ThrottleSettings;
 use tower_mcp_auth::{Introspection, Issuer, McpAuthLayer, StepUp, ToolRules};
 
-use crate::support::{I, P, R, World, described, post};
+use crate::support::{I, P, World, described, post};
 use crate::tokens_support::{ADA, Mood, TokenWorld, basic, damaged, encoded, from, organization};
 
 const DECISIONS: &str = "mcp_auth_decisions_total";
@@ -112,10 +114,7 @@ async fn every_decision_is_counted_with_its_method_outcome_and_reason() {
     let expired = world.access_token().expires_in(-100).sign();
     world.present(format!("Bearer {expired}")).await;
     world.present(basic(ADA, &world.acme_key)).await;
-    let wrong = format!(
-        "Basic {}",
-        encoded(format!("{ADA}:{}", damaged(&world.acme_user)))
-    );
+    let wrong = encoded(format!("{ADA}:{}", damaged(&world.acme_user)));
     world.present(wrong).await;
     world.send(post()).await;
     world
@@ -161,7 +160,7 @@ async fn caches_stores_and_fetches_are_counted() {
     let scrape = Scrape::of(&handle);
     let served = |cache, result| [("cache", cache), ("result", result)];
     let requests = "mcp_auth_cache_requests_total";
-    assert_value(&scrape, requests, &served("credentials", "fresh"), 2.0);
+    assert!(scrape.value(requests, &served("credentials", "fresh")) >= 2.0);
     // Looked for again after each wait.
     assert!(scrape.value(requests, &served("credentials", "miss")) >= 2.0);
     for cache in ["policies", "user_facts", "api_tokens"] {
@@ -303,10 +302,7 @@ async fn edge_07_throttled_requests_are_counted_by_limit() {
         .no_limit_per_credential();
     let world = TokenWorld::with(|builder, _| builder.metrics(metrics).throttle(settings)).await;
     for _ in 0..5 {
-        let damaged = format!(
-            "Basic {}",
-            encoded(format!("{ADA}:{}", damaged(&world.acme_user)))
-        );
+        let damaged = encoded(format!("{ADA}:{}", damaged(&world.acme_user)));
         world.present_from("203.0.113.9", damaged).await;
     }
     let scrape = Scrape::of(&handle);
@@ -466,21 +462,14 @@ async fn t48_100000_made_up_names_make_no_series() {
     let canary = "kdnvubr7whoever";
     for nth in 0..100_000_u32 {
         let [a, b, c, d] = nth.to_be_bytes();
-        let header = encoded(format!(
-            r#"{{"alg":"ES256","kid":"{canary}{nth}","typ":"at+jwt"}}"#
-        ));
-        let claims = encoded(format!(
-            r#"{{"iss":"{I}","sub":"{canary}{nth}","jti":"{canary}{nth}"}}"#
-        ));
-        let trim = |text: String| text.trim_end_matches('=').to_owned();
+        let header = format!(r#"{{"alg":"ES256","kid":"{canary}{nth}","typ":"at+jwt"}}"#);
+        let claims = format!(r#"{{"iss":"{I}","sub":"{canary}{nth}","jti":"{canary}{nth}"}}"#);
+        let encode = |text: String| URL_SAFE_NO_PAD.encode(text);
         let signature = "A".repeat(86);
-        let token = format!("{}.{}.{signature}", trim(header), trim(claims));
+        let token = format!("{}.{}.{signature}", encode(header), encode(claims));
         let authorization = match nth % 4 {
             0 => format!("Bearer {token}"),
-            1 => format!(
-                "Basic {}",
-                encoded(format!("{canary}{nth}@acme.example:mcp_pat_{nth}"))
-            ),
+            1 => encoded(format!("{canary}{nth}@acme.example:mcp_pat_{nth}")),
             2 => format!("{canary}{nth} x"),
             _ => format!("Bearer mcp_sak_{canary}{nth}"),
         };
@@ -508,6 +497,18 @@ async fn t48_100000_made_up_names_make_no_series() {
     world.auth.update_gauges();
     let scrape = Scrape::of(&handle);
     assert!((scrape.sum(DECISIONS) - 100_300.0).abs() < 0.1);
+    // They got as far as they could: a key id that no issuer has, a token that nobody made.
+    for reason in ["unknown_key", "invalid_api_token", "unsupported_scheme"] {
+        let counted = scrape
+            .0
+            .iter()
+            .filter(|(series, _)| series.contains(reason));
+        let times: f64 = counted
+            .filter(|(series, _)| series.starts_with(DECISIONS))
+            .map(|(_, value)| value)
+            .sum();
+        assert!(times > 5_000.0, "{reason}: {times}");
+    }
     assert!(
         scrape.series() <= Metrics::max_series(1),
         "{}",
@@ -595,7 +596,8 @@ async fn r15_a_recorder_that_panics_hurts_nobody() {
         StatusCode::UNAUTHORIZED
     );
     world.auth.update_gauges();
-    assert_eq!(fragile.0.load(Ordering::SeqCst), 4);
+    // Four decisions, two fetches.
+    assert_eq!(fragile.0.load(Ordering::SeqCst), 6);
 }
 
 #[tokio::test]
@@ -660,5 +662,4 @@ async fn what_is_scraped_is_in_the_catalogue_and_described() {
             assert!(known, "{series}");
         }
     }
-    assert!(said.contains(R) || !said.contains("mcp.example.com"));
 }

@@ -16,7 +16,7 @@ use tower_mcp_auth::telemetry::{MetricKind, Metrics};
 use tower_mcp_auth::throttle::ThrottleSettings;
 use tower_mcp_auth::{Introspection, Issuer, McpAuthLayer, StepUp, ToolRules};
 
-use crate::support::{I, P, World, described, post};
+use crate::support::{I, NOW, P, R, World, described, post};
 use crate::tokens_support::{ADA, Mood, TokenWorld, basic, damaged, encoded, from, organization};
 
 const DECISIONS: &str = "mcp_auth_decisions_total";
@@ -463,7 +463,10 @@ async fn t48_100000_made_up_names_make_no_series() {
     for nth in 0..100_000_u32 {
         let [a, b, c, d] = nth.to_be_bytes();
         let header = format!(r#"{{"alg":"ES256","kid":"{canary}{nth}","typ":"at+jwt"}}"#);
-        let claims = format!(r#"{{"iss":"{I}","sub":"{canary}{nth}","jti":"{canary}{nth}"}}"#);
+        let (now, later) = (NOW, NOW + 600);
+        let claims = format!(
+            r#"{{"iss":"{I}","aud":"{R}","sub":"{canary}{nth}","jti":"{canary}{nth}","client_id":"{canary}{nth}","org_id":"acme","iat":{now},"exp":{later}}}"#
+        );
         let encode = |text: String| URL_SAFE_NO_PAD.encode(text);
         let signature = "A".repeat(86);
         let token = format!("{}.{}.{signature}", encode(header), encode(claims));
@@ -507,7 +510,17 @@ async fn t48_100000_made_up_names_make_no_series() {
             .filter(|(series, _)| series.starts_with(DECISIONS))
             .map(|(_, value)| value)
             .sum();
-        assert!(times > 5_000.0, "{reason}: {times}");
+        let shown = || {
+            scrape
+                .0
+                .keys()
+                .filter(|series| series.starts_with(DECISIONS))
+        };
+        assert!(
+            times > 5_000.0,
+            "{reason}: {times} of {:?}",
+            shown().collect::<Vec<_>>()
+        );
     }
     assert!(
         scrape.series() <= Metrics::max_series(1),

@@ -9,7 +9,11 @@
 //! With `BENCH_COUNTED` in the environment every row runs a thousand times within [`measured`], for an
 //! instruction counter.
 
-#![allow(clippy::print_stdout, reason = "a bench prints its figures")]
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a bench prints its figures, and stops where it cannot begin"
+)]
 
 mod shared;
 

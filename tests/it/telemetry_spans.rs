@@ -189,14 +189,14 @@ async fn whoever_joins_a_fetch_has_a_span_of_their_own() {
 #[tokio::test]
 async fn a_refusal_is_a_span_at_info_with_its_reason_and_its_event() {
     let world = World::warm().await;
-    let (spans, _listening) = Spans::listen(LevelFilter::INFO);
+    let (spans, listening) = Spans::listen(LevelFilter::INFO);
     world.bearer(&world.token().expires_in(-100).sign()).await;
     let span = one(&spans, DECISION);
     assert_eq!(span.field("mcp_auth.outcome"), Some("refused"));
     assert_eq!(span.field("error.type"), Some("expired"));
     assert_eq!(span.field("mcp_auth.method"), Some("oauth2"));
     assert!(span.closed);
-    drop(_listening);
+    drop(listening);
     let (spans, _listening) = Spans::listen(LevelFilter::DEBUG);
     world.bearer(&world.token().expires_in(-100).sign()).await;
     let span = one(&spans, DECISION);

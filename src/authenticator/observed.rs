@@ -125,10 +125,10 @@ impl Authenticator {
         observation: &mut Observation,
         begin: impl FnOnce() -> Begin,
     ) -> Begin {
-        let (begun, span) = span::deciding(method, observation.span(), begin);
-        let Begin::Pending(decision) = begun else {
+        let (answer, span) = span::deciding(method, observation.span(), begin);
+        let Begin::Pending(decision) = answer else {
             observation.keep(span);
-            return begun;
+            return answer;
         };
         let span = span.or_else(|| span::late(method));
         observation.keep(span.clone());

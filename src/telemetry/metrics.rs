@@ -13,7 +13,7 @@ static METADATA: Metadata<'static> =
     Metadata::new("tower_mcp_auth", Level::INFO, Some(module_path!()));
 
 /// Counts and measures through a recorder of the [`metrics`] facade, which exporters of Prometheus,
-/// StatsD and OpenTelemetry are.
+/// `StatsD` and OpenTelemetry are.
 ///
 /// ```
 /// use tower_mcp_auth::telemetry::Metrics;

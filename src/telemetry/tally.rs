@@ -63,7 +63,9 @@ mod tests {
                 thread::spawn(move || (0..100).for_each(|_| tally.add_one(2)))
             })
             .collect();
-        threads.into_iter().for_each(|one| one.join().unwrap());
+        for one in threads {
+            one.join().unwrap();
+        }
         assert_eq!((tally.sum(0), tally.sum(2)), (0, 3200));
         tally.add_one(usize::MAX);
     }

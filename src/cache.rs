@@ -10,6 +10,7 @@ mod cell;
 pub(crate) mod credentials;
 mod pinned;
 mod underway;
+mod watched;
 
 use std::fmt;
 use std::future::Future;
@@ -22,10 +23,12 @@ use std::time::Duration;
 use moka::policy::EvictionPolicy;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
+use tracing::Instrument;
 
 use crate::clock::Clock;
 use crate::error::BackendError;
 use crate::pulse::{Pulse, Vitals};
+use crate::telemetry::{Reads, Served, span};
 use bound::Bound;
 use cell::{Cell, Held};
 pub(crate) use pinned::Pinned;
@@ -112,6 +115,7 @@ struct Inner<K, V, A> {
     /// Raised by every invalidation, after it has been done.
     generation: AtomicU64,
     pulse: Pulse,
+    reads: Reads,
 }
 
 impl<K, V> Loader<K, V>
@@ -178,6 +182,7 @@ where
             bound: Bound::new(),
             generation: AtomicU64::new(0),
             pulse: Pulse::default(),
+            reads: Reads::default(),
         }))
     }
 
@@ -224,26 +229,31 @@ where
             if now >= held.due_at {
                 self.refresh((cell, seen), key, argument, now);
             }
+            self.0.reads.served(Served::Fresh);
             return Known::Value(value);
         }
         let usable = held.as_deref().filter(|held| now < held.usable_until);
         let Some((cause, again_at)) = cell.state().failure.clone() else {
             // Also after a wait: an invalidation may have taken what the wait was for.
+            self.0.reads.served(Served::Miss);
             return self.join_or_start((cell, seen), now, key, argument);
         };
         if now >= again_at && !when.waited {
             // Nobody waits for a store that just failed if there is something to go on with.
             let wait = self.join_or_start((cell, seen), now, key, argument);
             if usable.is_none() {
+                self.0.reads.served(Served::Miss);
                 return wait;
             }
         }
-        match usable {
-            Some(held) => Known::Value(held.value.clone()),
-            None => Known::Unavailable {
-                retry_after: again_at.saturating_sub(now).max(BACK_OFF),
-                cause: Some(cause),
-            },
+        if let Some(held) = usable {
+            self.0.reads.served(Served::Stale);
+            return Known::Value(held.value.clone());
+        }
+        self.0.reads.served(Served::Unavailable);
+        Known::Unavailable {
+            retry_after: again_at.saturating_sub(now).max(BACK_OFF),
+            cause: Some(cause),
         }
     }
 
@@ -260,7 +270,7 @@ where
         let busy = state.running || state.is_backing_off(now);
         drop(state);
         if !busy {
-            drop(self.join_or_start((cell, seen), now, key, argument));
+            span::apart(|| drop(self.join_or_start((cell, seen), now, key, argument)));
         }
     }
 
@@ -317,7 +327,8 @@ where
             key: key(),
         };
         let argument = argument();
-        runtime.spawn(async move { underway.run(argument, place).await });
+        let load = async move { underway.run(argument, place).await };
+        runtime.spawn(load.instrument(span::read()));
         Known::Wait(wait)
     }
 }

@@ -108,7 +108,7 @@
 //! - [`OrganizationPolicy`]: an organization administrator's switches. [`policy::PolicyStore`]: where
 //!   they are kept.
 //! - [`enrich`]: what your directory knows about a user. [`throttle`]: how failed API tokens are
-//!   slowed down. [`audit`]: a record of every decision.
+//!   slowed down. [`audit`]: a record of every decision. [`telemetry`]: metrics and spans.
 //! - [`Authenticator::reload`]: new settings while the server runs.
 //! - [`authenticator::AuthHandle`]: revocation while the server runs. [`revocation`]: what it covers, and a
 //!   log for servers of several processes. `events` (feature `events`): revocation by security event tokens.
@@ -132,6 +132,7 @@
 //! | `mtls` | | `mtls::ClientCertificates`: access tokens bound to a client certificate (RFC 8705) |
 //! | `sqlite`, `postgres` | | `backend::SqlStore`: tokens, policies and the log in a database that processes share |
 //! | `config` | | `config::Config`: the whole configuration from TOML, YAML, JSON and the environment |
+//! | `metrics` | | `telemetry::Metrics`: counters, gauges and histograms through the `metrics` facade |
 //! | `testing` | | `testing::TestIssuer`: an authorization server on loopback for your tests |
 //!
 //! # Limits and defaults
@@ -218,6 +219,7 @@ pub mod revocation;
 mod session;
 mod signal;
 mod stage;
+pub mod telemetry;
 pub mod throttle;
 // Rank 4, verifiers.
 pub mod api_token;

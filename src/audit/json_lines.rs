@@ -204,6 +204,10 @@ impl AuditSink for JsonLinesAudit {
             state => Err(state),
         }
     }
+
+    fn dropped(&self) -> u64 {
+        self.lost()
+    }
 }
 
 impl Inner {

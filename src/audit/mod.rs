@@ -101,6 +101,12 @@ pub trait AuditSink: Send + Sync + 'static {
             state => Err(state),
         }
     }
+
+    /// How many records were lost so far, for metrics: never less than before. Default: none, as far as
+    /// known.
+    fn dropped(&self) -> u64 {
+        0
+    }
 }
 
 impl<S: AuditSink + ?Sized> AuditSink for Arc<S> {
@@ -114,6 +120,10 @@ impl<S: AuditSink + ?Sized> AuditSink for Arc<S> {
 
     fn offer(&self, record: &AuditRecord) -> Result<(), SinkState> {
         S::offer(self, record)
+    }
+
+    fn dropped(&self) -> u64 {
+        S::dropped(self)
     }
 }
 

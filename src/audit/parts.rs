@@ -190,6 +190,10 @@ impl AuditOperation {
             name: name.map(AuditText::from),
         }
     }
+
+    pub(crate) fn method(&self) -> &str {
+        self.method.as_str()
+    }
 }
 
 /// Where a request came from.

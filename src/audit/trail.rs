@@ -28,6 +28,8 @@ struct Inner {
     key: Option<Zeroizing<Vec<u8>>>,
     next: AtomicU64,
     warned: AtomicBool,
+    /// Records with which the sink panicked.
+    lost: AtomicU64,
 }
 
 impl AuditTrail {
@@ -47,6 +49,7 @@ impl AuditTrail {
             key: key.or_else(random_key),
             next: AtomicU64::new(1),
             warned: AtomicBool::new(false),
+            lost: AtomicU64::new(0),
         }))
     }
 
@@ -101,6 +104,7 @@ impl AuditTrail {
     }
 
     fn warn(&self, record: &AuditRecord) {
+        self.0.lost.fetch_add(1, Ordering::Relaxed);
         if !self.0.warned.swap(true, Ordering::Relaxed) {
             tracing::error!(
                 target: "tower_mcp_auth::audit",
@@ -108,6 +112,15 @@ impl AuditTrail {
                 "the audit sink panicked: this record is lost, later ones may be; said once"
             );
         }
+    }
+
+    /// How many records were handed in, and how many of them are lost.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        let handed = self.0.next.load(Ordering::Relaxed).saturating_sub(1);
+        let dropped = catch_unwind(AssertUnwindSafe(|| self.0.sink.dropped()));
+        let lost = self.0.lost.load(Ordering::Relaxed);
+        (handed, lost.saturating_add(dropped.unwrap_or(0)))
     }
 
     /// What stands for an email: the same for every spelling that differs in the case of ASCII

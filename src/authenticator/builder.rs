@@ -7,11 +7,13 @@ mod introspections;
 mod messages;
 mod ports;
 mod renew;
+mod telemetry;
 
 use std::fmt;
 
 use bindings::BindingSettings;
 use messages::Messages;
+use telemetry::TelemetrySettings;
 
 use super::Authenticator;
 use super::options::Options;
@@ -40,6 +42,7 @@ pub struct AuthenticatorBuilder {
     pub(super) options: Options,
     messages: Messages,
     bindings: BindingSettings,
+    telemetry: TelemetrySettings,
 }
 
 impl AuthenticatorBuilder {
@@ -60,6 +63,7 @@ impl AuthenticatorBuilder {
             options: Options::default(),
             messages: Messages::default(),
             bindings: BindingSettings::default(),
+            telemetry: TelemetrySettings::default(),
         }
     }
 

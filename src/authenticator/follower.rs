@@ -28,6 +28,7 @@ use super::revoked::Table;
 use crate::error::BackendError;
 use crate::rejection::{Reason, Rejection};
 use crate::revocation::{DynRevocationLog, RevocationEntry, RevocationLog};
+use crate::telemetry::{Meter, Probe};
 
 const TARGET: &str = "tower_mcp_auth::revocation";
 
@@ -80,6 +81,7 @@ struct Reader {
     read_at: Moment,
     hinted_at: Moment,
     progress: Mutex<Progress>,
+    probe: Probe,
 }
 
 #[derive(Default)]
@@ -141,7 +143,12 @@ impl Follower {
             read_at: Moment::default(),
             hinted_at: Moment::default(),
             progress: Mutex::default(),
+            probe: Probe::default(),
         }))
+    }
+
+    pub(super) fn observe(&self, meter: &Meter) {
+        self.0.probe.observe(meter);
     }
 
     pub(super) fn log(&self) -> &DynRevocationLog {

@@ -15,6 +15,7 @@ use crate::jose::compact::is_token_shaped;
 use crate::pulse::Vitals;
 use crate::rejection::{Reason, Rejection};
 use crate::secret::SecretText;
+use crate::telemetry::{Cached, Call, Meter};
 
 /// A format with the name an operator gave it.
 #[derive(Clone)]
@@ -86,6 +87,16 @@ impl Foreign {
     /// How the makers of the formats have answered lately, and how long answers serve while they fail.
     pub(super) fn vitals(&self, now: Duration) -> (Vitals, Duration) {
         self.answers.vitals(now)
+    }
+
+    pub(super) fn observe(&self, meter: &Meter) {
+        let (cache, call) = (Cached::ForeignTokens, Call::VerifyForeign);
+        self.answers.observe(meter, cache, Some(call));
+    }
+
+    #[cfg(feature = "metrics")]
+    pub(super) fn report_entries(&self) {
+        self.answers.report_entries();
     }
 
     pub(super) fn flush(&self) {

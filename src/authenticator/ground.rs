@@ -22,6 +22,7 @@ use crate::fetch::DynFetch;
 use crate::revocation::Epochs;
 use crate::session::Sessions;
 use crate::signal::Signal;
+use crate::telemetry::Meter;
 
 /// Ports, and what was heard through them; what is revoked, and who listens. All mounts of a server
 /// and all generations of its settings have it in common.
@@ -36,6 +37,7 @@ pub(super) struct Ground {
     pub(super) sessions: Option<Sessions>,
     pub(super) audit: Option<Audit>,
     pub(super) signal: Arc<Signal>,
+    pub(super) meter: Meter,
     #[cfg(feature = "dpop")]
     pub(super) proofs: Lasting,
     /// As they were given.
@@ -51,6 +53,7 @@ pub(super) struct Beginning {
     pub(super) sessions: Option<Sessions>,
     /// With whether nobody is let in without a record.
     pub(super) trail: Option<(AuditTrail, bool)>,
+    pub(super) meter: Meter,
 }
 
 impl Ground {
@@ -87,6 +90,7 @@ impl Ground {
             sessions: beginning.sessions,
             audit,
             signal,
+            meter: beginning.meter,
             #[cfg(feature = "dpop")]
             proofs: Lasting::default(),
             ports,

@@ -20,6 +20,7 @@ use crate::error::BackendError;
 use crate::pulse::Vitals;
 use crate::rejection::{Reason, Rejection};
 use crate::signal::{Causes, Signal};
+use crate::telemetry::{Cached, Call, Meter};
 use crate::throttle::MANY;
 
 /// Uses of a token are noted this far apart.
@@ -112,6 +113,17 @@ impl Issued {
     /// How the store has answered lately, and how long records serve while it fails.
     pub(super) fn vitals(&self, now: Duration) -> (Vitals, Duration) {
         self.records.vitals(now)
+    }
+
+    pub(super) fn observe(&self, meter: &Meter) {
+        let (cache, call) = (Cached::ApiTokens, Call::FindToken);
+        self.records.observe(meter, cache, Some(call));
+        self.uses.observe(meter);
+    }
+
+    #[cfg(feature = "metrics")]
+    pub(super) fn report_entries(&self) {
+        self.records.report_entries();
     }
 
     pub(super) fn flush(&self) {

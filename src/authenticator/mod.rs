@@ -10,6 +10,7 @@ mod evidence;
 mod explain;
 mod follower;
 mod foreign;
+mod gauges;
 mod ground;
 mod health;
 mod held;
@@ -19,6 +20,7 @@ mod limits;
 mod mounts;
 mod need;
 mod news;
+mod observed;
 mod opaque;
 mod operations;
 mod options;
@@ -68,6 +70,7 @@ use tokens::Tokens;
 pub use builder::AuthenticatorBuilder;
 pub use follower::RevocationStatus;
 pub use health::{Condition, Health, Part, PartHealth};
+pub(crate) use observed::{Conclusion, Observation};
 pub use operations::ChallengeScopes;
 pub use revocation::AuthHandle;
 pub(crate) use sender::Arrival;
@@ -133,6 +136,7 @@ struct Shared {
     disabled_is_forbidden: bool,
     basic_challenge: Option<HeaderValue>,
     close_streams: bool,
+    span_user_data: bool,
 }
 
 /// What a decision looks at.
@@ -175,13 +179,27 @@ impl Authenticator {
         };
         let current = self.latest();
         let arrival = current.arrival(head);
-        let decision = match current.begin(head, arrival) {
+        let mut observation = Observation::default();
+        let begin = || current.begin(head, arrival);
+        let decision = match current.watch(head.method, &mut observation, begin) {
             Begin::Decided(decision) => decision,
             Begin::Pending(decision) => decision.await,
         };
-        match &decision {
-            Ok(context) => current.admit_on_record(head, Some(context), (None, None), arrival)?,
-            Err(rejection) => current.audit(head, rejection, None, None, arrival),
+        let decision = decision.and_then(|context| {
+            let admit = || current.admit_on_record(head, Some(&context), (None, None), arrival);
+            observation.in_scope(admit).map(|()| context)
+        });
+        let end = Conclusion {
+            head,
+            decision: decision.as_ref().map(Some),
+            operation: None,
+            arrival,
+        };
+        let span = current.conclude(end, &mut observation);
+        if let Err(rejection) = &decision
+            && rejection.reason() != Reason::AuditUnavailable
+        {
+            span.in_scope(|| current.audit(head, rejection, None, None, arrival));
         }
         decision
     }
@@ -241,7 +259,7 @@ impl Current {
             Ok(found) => found,
             Err(rejection) => return Begin::Decided(Err(rejection)),
         };
-        let asked = inner.asked(&sender, waited);
+        let asked = inner.asked_at_once(&sender, (arrival, waited));
         let need = match inner.attempt(found, head, asked) {
             Ok(admission) => {
                 return match inner.finish(admission) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Inner;
 use super::follower::ReadWait;
-use super::sender::Sender;
+use super::sender::{Arrival, Sender};
 use crate::cache::{LoadWait, When};
 use crate::clock::UnixTime;
 use crate::oauth::keys::FetchWait;
@@ -57,6 +57,26 @@ impl Inner {
             sender,
             now: clock.now(),
             tick: clock.monotonic(),
+            waited,
+            way: Way::default(),
+        }
+    }
+
+    /// Asks now, for a request that has just arrived: if that moment was noted, the clock is not read
+    /// again.
+    pub(super) fn asked_at_once<'r>(
+        &self,
+        sender: &'r Sender,
+        (arrival, waited): (Arrival, Waited),
+    ) -> Asked<'r> {
+        // A proof that was judged before says that the request came a while ago.
+        if waited.proof || !self.ground.notes_arrivals() {
+            return self.asked(sender, waited);
+        }
+        Asked {
+            sender,
+            now: self.ground.clock.now(),
+            tick: arrival.at,
             waited,
             way: Way::default(),
         }

@@ -106,6 +106,7 @@ impl Authenticator {
             .collect();
         if let Some(first) = &first {
             first.want_scopes();
+            first.report_to_meter();
         }
         drop(slots);
         ground.signal.raise(Causes::ALL, None);

@@ -18,6 +18,7 @@ use crate::enrich::Enrichment;
 use crate::method::AuthMethod;
 use crate::oauth::verdicts::Verdict;
 use crate::policy::OrganizationPolicy;
+use crate::telemetry::{Cached, Served};
 use crate::wire::authorization::{Found, Scheme};
 
 /// The credentials proved lately.
@@ -76,10 +77,12 @@ impl Inner {
         let tag = memory.tag(self.domain(found.scheme), found.bytes);
         if let Some(known) = memory.find(&tag) {
             if let Some(proven) = self.recall(known, found, asked)? {
+                self.ground.meter.read(Cached::Credentials, Served::Fresh);
                 return Ok(proven);
             }
             memory.forget(&tag);
         }
+        self.ground.meter.read(Cached::Credentials, Served::Miss);
         let (mut proven, fact) = self.prove_anew(found, asked)?;
         if let Some(fact) = fact {
             let pins = Pins::default();

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Head;
 use super::sender::Arrival;
 use super::slot::Current;
-use super::Head;
 use crate::audit::{AuditEvent, AuditOperation, AuditOutcome, AuditRecord, SinkState};
 use crate::context::AuthContext;
 use crate::error::BackendError;

@@ -23,6 +23,7 @@ use crate::rejection::Reason;
 use crate::revocation::{DynRevocationLog, RevocationEntry, RevocationLog, RevocationTarget};
 use crate::signal::Causes;
 use crate::stage::Stage;
+use crate::telemetry::{Call, Ended, Meter};
 
 /// A log that has not taken an entry by then has not taken it, as far as its writer knows.
 const APPEND_DEADLINE: Duration = Duration::from_secs(5);
@@ -257,7 +258,7 @@ impl AuthHandle {
     ) -> Result<(), BackendError> {
         let revocations = &self.0.ground.revocations;
         if let Some(follower) = &revocations.follower {
-            append(follower.log(), entry.clone()).await?;
+            append(&self.0.ground.meter, follower.log(), entry.clone()).await?;
         }
         revocations.table.revoke(&target, &entry);
         Ok(())
@@ -291,9 +292,19 @@ impl AuthHandle {
 }
 
 /// The log is foreign code: it may hang or panic (R15).
-async fn append(log: &DynRevocationLog, entry: RevocationEntry) -> Result<u64, BackendError> {
+async fn append(
+    meter: &Meter,
+    log: &DynRevocationLog,
+    entry: RevocationEntry,
+) -> Result<u64, BackendError> {
     let appended = AssertUnwindSafe(log.append(entry)).catch_unwind();
-    match tokio::time::timeout(APPEND_DEADLINE, appended).await {
+    let appended = tokio::time::timeout(APPEND_DEADLINE, appended);
+    let ended = |appended: &Result<Result<Result<_, _>, _>, _>| match appended {
+        Ok(Ok(Ok(_))) => Ended::Well,
+        Ok(_) => Ended::Badly,
+        Err(_) => Ended::TooLate,
+    };
+    match meter.timed(Call::AppendLog, appended, ended).await {
         Ok(Ok(appended)) => appended,
         Ok(Err(_)) => Err(BackendError::new("the revocation log panicked")),
         Err(_) => Err(BackendError::new(

@@ -17,6 +17,7 @@ use crate::pulse::Vitals;
 use crate::rejection::{Reason, Rejection};
 use crate::signal::{Causes, Signal};
 use crate::stage::Stage;
+use crate::telemetry::{Cached, Call, Meter};
 
 /// Policies serve 30 s, and 5 min while their store fails (R24).
 const POLICY: Lifetime = Lifetime {
@@ -91,6 +92,25 @@ impl Rules {
     ) -> Option<((Vitals, Duration), EnrichmentMode)> {
         let (facts, mode) = self.facts.as_ref()?;
         Some((facts.vitals(now), *mode))
+    }
+
+    pub(super) fn observe(&self, meter: &Meter) {
+        if let Some((policies, _)) = &self.policies {
+            policies.observe(meter, Cached::Policies, Some(Call::LoadPolicy));
+        }
+        if let Some((facts, _)) = &self.facts {
+            facts.observe(meter, Cached::UserFacts, Some(Call::Enrich));
+        }
+    }
+
+    #[cfg(feature = "metrics")]
+    pub(super) fn report_entries(&self) {
+        if let Some((policies, _)) = &self.policies {
+            policies.report_entries();
+        }
+        if let Some((facts, _)) = &self.facts {
+            facts.report_entries();
+        }
     }
 
     pub(super) fn flush(&self) {

@@ -96,13 +96,14 @@ impl Current {
         self.0.ground.audit.is_some()
     }
 
-    /// When and from where a request came. Time is measured only for a record.
+    /// When and from where a request came. Time is measured only for a record or a metric.
     pub(crate) fn arrival(&self, head: Head<'_>) -> Arrival {
         let ground = &self.0.ground;
         let find = || Arrival {
-            at: match &ground.audit {
-                Some(_) => ground.clock.monotonic(),
-                None => Duration::ZERO,
+            at: if ground.notes_arrivals() {
+                ground.clock.monotonic()
+            } else {
+                Duration::ZERO
             },
             sender: Some(self.0.shared.senders.of(head.headers, head.extensions)),
         };
@@ -239,6 +240,11 @@ impl Current {
 }
 
 impl Ground {
+    /// Whether anybody asks when a request came.
+    pub(super) fn notes_arrivals(&self) -> bool {
+        self.audit.is_some() || self.meter.is_on()
+    }
+
     /// Hands the record of a stream that was ended to the sink, if there is one.
     pub(super) fn audit_end(
         &self,

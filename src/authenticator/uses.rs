@@ -12,6 +12,7 @@ use tokio::time::{sleep, timeout};
 use super::tokens::LIFETIME;
 use crate::api_token::{ApiTokens, TokenId};
 use crate::clock::UnixTime;
+use crate::telemetry::{Call, Ended, Meter, Probe};
 
 /// Uses are gathered for so long, and written together.
 const GATHERED: Duration = Duration::from_secs(1);
@@ -29,6 +30,7 @@ pub(super) struct Uses(Arc<Inner>);
 struct Inner {
     tokens: ApiTokens,
     pending: Mutex<Pending>,
+    probe: Probe,
 }
 
 #[derive(Default)]
@@ -52,7 +54,12 @@ impl Uses {
         Self(Arc::new(Inner {
             tokens,
             pending: Mutex::default(),
+            probe: Probe::default(),
         }))
+    }
+
+    pub(super) fn observe(&self, meter: &Meter) {
+        self.0.probe.observe(meter);
     }
 
     /// Notes a use; without a Tokio runtime, nothing.
@@ -96,8 +103,10 @@ impl InHand {
         sleep(GATHERED).await;
         while let Some(taken) = uses.take() {
             for batch in taken.chunks(BATCH) {
-                let touch = uses.0.tokens.touch(batch);
-                if !matches!(timeout(LIFETIME.deadline, touch).await, Ok(Ok(()))) {
+                let touch = timeout(LIFETIME.deadline, uses.0.tokens.touch(batch));
+                let meter = uses.0.probe.meter();
+                let touched = meter.timed(Call::TouchTokens, touch, Ended::in_time).await;
+                if !matches!(touched, Ok(Ok(()))) {
                     let count = batch.len();
                     tracing::debug!(target: "tower_mcp_auth::store", count, "last uses not noted");
                 }

@@ -11,6 +11,7 @@ use super::cell::{Cell, Held};
 use super::{BACK_OFF, Inner};
 use crate::error::BackendError;
 use crate::pulse::Fault;
+use crate::telemetry::Ended;
 
 /// A load that was overtaken by an invalidation is repeated, at most this often.
 const REPEATS: usize = 3;
@@ -48,7 +49,13 @@ where
             (self.inner.load)(self.key.clone(), argument).await
         };
         let load = AssertUnwindSafe(load).catch_unwind();
-        let (beat, outcome) = match tokio::time::timeout(self.inner.lifetime.deadline, load).await {
+        let load = tokio::time::timeout(self.inner.lifetime.deadline, load);
+        let ended = |load: &Result<Result<Result<_, _>, _>, _>| match load {
+            Ok(Ok(Ok(_))) => Ended::Well,
+            Ok(_) => Ended::Badly,
+            Err(_) => Ended::TooLate,
+        };
+        let (beat, outcome) = match self.inner.reads.timed(load, ended).await {
             Ok(Ok(Ok(value))) => (Ok(()), Ok(value)),
             Ok(Ok(Err(error))) => (Err(Fault::Failed), Err(error)),
             Ok(Err(_)) => (

@@ -13,6 +13,7 @@ use crate::fetch::{DynFetch, FetchFailure, Limits, get};
 use crate::issuer::Issuer;
 use crate::jose::read;
 use crate::scope::ScopeSet;
+use crate::telemetry::{FetchKind, Fetches, Meter};
 
 /// How long an answer is used without asking again.
 const FRESH: Duration = Duration::from_secs(3600);
@@ -62,6 +63,7 @@ pub(super) struct Discovery {
     searching: tokio::sync::Mutex<()>,
     /// The keys could not be had from there, so the next search asks again.
     suspect: AtomicBool,
+    fetches: Fetches,
 }
 
 impl Discovery {
@@ -74,7 +76,12 @@ impl Discovery {
             located: Mutex::new(None),
             searching: tokio::sync::Mutex::default(),
             suspect: false.into(),
+            fetches: Fetches::default(),
         }
+    }
+
+    pub(super) fn observe(&self, meter: &Meter) {
+        self.fetches.observe(meter, &self.identifier);
     }
 
     /// The URL of the key set. `now` is monotonic time.
@@ -122,7 +129,11 @@ impl Discovery {
         let suspect = self.suspect.load(Ordering::Relaxed);
         match known {
             Some(known) if age < FRESH && !suspect => Ok(known),
-            known => match self.search(fetch).await {
+            known => match self
+                .fetches
+                .timed(FetchKind::Metadata, self.search(fetch))
+                .await
+            {
                 Ok(read) => Ok(self.remember(read, known.as_ref(), now)),
                 Err(failure) => known
                     .filter(|_| age < STALE)

@@ -26,6 +26,13 @@ macro_rules! reasons {
                     $(Self::$variant => $code,)*
                 }
             }
+
+            /// Where it stands in [`Reason::ALL`].
+            #[cfg(feature = "metrics")]
+            #[expect(clippy::as_conversions, reason = "the place of a variant in its own list")]
+            pub(crate) const fn place(self) -> usize {
+                self as usize
+            }
         }
     };
 }

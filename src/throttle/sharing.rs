@@ -19,6 +19,7 @@ use super::shared::{ADDRESS, Bucket, CREDENTIAL, DynSharedFailures, Failures, Sh
 use super::{Network, TARGET, Throttle};
 use crate::error::BackendError;
 use crate::pulse::{Fault, Pulse, Vitals};
+use crate::telemetry::{Call, Ended, Meter, Probe};
 
 /// How far apart exchanges are.
 const EVERY: Duration = Duration::from_secs(1);
@@ -45,6 +46,7 @@ struct Line {
     wake: Notify,
     running: AtomicBool,
     pulse: Pulse,
+    probe: Probe,
 }
 
 /// For how long what happened elsewhere counts here, from now on.
@@ -69,6 +71,7 @@ impl Sharing {
                 wake: Notify::new(),
                 running: AtomicBool::new(false),
                 pulse: Pulse::default(),
+                probe: Probe::default(),
             }),
             book: Mutex::default(),
             task: Mutex::default(),
@@ -179,7 +182,10 @@ impl Line {
         failures: Vec<Failures>,
     ) -> Result<(), BackendError> {
         let exchange = self.store.exchange(minute, failures);
-        let sums = timeout(DEADLINE, exchange).await;
+        let exchange = timeout(DEADLINE, exchange);
+        let meter = self.probe.meter();
+        let exchange = meter.timed(Call::ExchangeFailures, exchange, Ended::in_time);
+        let sums = exchange.await;
         let beat = match &sums {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(_)) => Err(Fault::Failed),
@@ -203,6 +209,13 @@ impl Throttle {
     pub(crate) fn vitals(&self) -> Option<Vitals> {
         let sharing = self.sharing.as_ref()?;
         Some(sharing.line.pulse.vitals(self.clock.monotonic()))
+    }
+
+    /// Says whom to report to.
+    pub(crate) fn observe(&self, meter: &Meter) {
+        if let Some(sharing) = &self.sharing {
+            sharing.line.probe.observe(meter);
+        }
     }
 
     /// Notes a failure for the other processes, and says what is owed here for failures at them. Those

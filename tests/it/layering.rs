@@ -33,6 +33,7 @@ const RANKS: &[(&str, u8)] = &[
     ("session", 3),
     ("signal", 3),
     ("stage", 3),
+    ("telemetry", 3),
     ("throttle", 3),
     ("api_token", 4),
     ("dpop", 4),

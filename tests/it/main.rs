@@ -111,6 +111,12 @@ mod step_ups;
 mod streams;
 mod streams_support;
 mod support;
+#[cfg(feature = "metrics")]
+mod telemetry;
+#[cfg(all(feature = "metrics", feature = "config"))]
+mod telemetry_pages;
+#[cfg(feature = "metrics")]
+mod telemetry_spans;
 mod threats;
 mod token_outage;
 mod tokens_support;

@@ -116,6 +116,7 @@ impl Inner {
     pub(in crate::authenticator) fn finish(&self, admission: Admission) -> Begin {
         use crate::dpop::{Claim, Replays};
         use crate::pulse::Fault;
+        use crate::telemetry::{Call, Ended};
 
         let Admission { context, proof } = admission;
         let (Some(proof), Some(rules)) = (proof, &self.shared.bindings.dpop) else {
@@ -132,8 +133,10 @@ impl Inner {
             Replays::There(store) => {
                 let until = proof.until.plus_secs(KEPT_LONGER);
                 let claim = tokio::time::timeout(REPLAY_DEADLINE, store.claim(proof.id, until));
+                let meter = self.ground.meter.clone();
                 let (pulse, clock) = (store.pulse.clone(), self.ground.clock.clone());
                 Begin::Pending(Box::pin(async move {
+                    let claim = meter.timed(Call::ClaimProof, claim, Ended::in_time);
                     let claim = claim.await;
                     let beat = match &claim {
                         Ok(Ok(_)) => Ok(()),

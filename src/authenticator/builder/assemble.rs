@@ -33,12 +33,14 @@ impl AuthenticatorBuilder {
             marker: examined.marker.take(),
             sessions: examined.sessions.take(),
             trail: std::mem::take(&mut self.options).into_trail(),
+            meter: self.telemetry.take_meter(),
         };
         let ground = Ground::new(std::mem::take(&mut self.ports), beginning);
         let slot = Slot::new(ground.clone(), None, |slot| {
             self.settle(examined, (&ground, slot), None)
         });
         ground.slots().push(Arc::downgrade(&slot));
+        slot.newest.load().report_to_meter();
         Authenticator(slot)
     }
 
@@ -83,6 +85,7 @@ impl AuthenticatorBuilder {
             disabled_is_forbidden: self.disabled_is_forbidden,
             basic_challenge: examined.basic_challenge,
             close_streams: self.close_streams,
+            span_user_data: self.telemetry.span_user_data,
         };
         let known_scopes = examined.known_scopes;
         let operations = self.messages.tools.map(|rules| {

@@ -55,6 +55,7 @@ impl AuthenticatorBuilder {
             ("revocations", revocations.is_some()),
             ("peer_address", peer_of.is_some()),
             ("audit", self.options.has_sink()),
+            ("metrics", self.telemetry.has_metrics()),
             ("dpop.replay_store", self.bindings.has_store()),
         ];
         for (port, _) in named.into_iter().filter(|(_, is_named)| *is_named) {

@@ -9,8 +9,8 @@ use futures_util::FutureExt;
 
 use super::need::{Asked, Waited, settle};
 use super::sender::{Arrival, Sender};
-use super::trail::{granted, refused, times};
 use super::slot::Current;
+use super::trail::{granted, refused, times};
 use super::{Head, Inner};
 use crate::audit::{AuditEvent, AuditRecord};
 use crate::context::AuthContext;

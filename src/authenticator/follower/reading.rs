@@ -9,6 +9,7 @@ use crate::authenticator::news::News;
 use crate::error::BackendError;
 use crate::revocation::{RevocationEntry, RevocationLog};
 use crate::signal::Causes;
+use crate::telemetry::{Call, Ended};
 
 /// Entries asked for at a time.
 const PAGE: usize = 1000;
@@ -25,7 +26,10 @@ impl Reader {
             let seen = last.as_ref().map_or(0, |(number, _)| *number);
             // With the last entry known: a log that does not have it is not the one it was.
             let read = self.log.read_since(seen.saturating_sub(1), PAGE);
-            let page = timeout(DEADLINE, read)
+            let read = timeout(DEADLINE, read);
+            let meter = self.probe.meter();
+            let page = meter
+                .timed(Call::ReadLog, read, Ended::in_time)
                 .await
                 .map_err(|_| BackendError::new("the revocation log did not answer within 2 s"))??;
             if last.is_some() && page.first() != last.as_ref() {

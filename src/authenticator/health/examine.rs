@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::{Condition, Health, Part, PartHealth};
 use crate::audit::SinkState;
-use crate::authenticator::{Authenticator, Inner};
 use crate::authenticator::trail::Audit;
+use crate::authenticator::{Authenticator, Inner};
 use crate::enrich::EnrichmentMode;
 use crate::oauth::jwt::TrustedIssuer;
 use crate::oauth::keys::KeyState;

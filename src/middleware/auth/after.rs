@@ -83,7 +83,7 @@ impl After {
         let asked = response.extensions_mut().remove::<StepUp>();
         let step_up = asked.as_ref().or_else(|| context.asked_step_up())?;
         let rejection = self.visit.auth.judge_step_up(context, step_up);
-        Some(self.visit.step_up(&rejection, &self.marks.facts()))
+        Some(self.visit.step_up(context, &rejection, &self.marks.facts()))
     }
 
     /// A session id leaves this server sealed for the principal of the request that it answers.

@@ -33,6 +33,7 @@ impl Visit {
         } else if let Caller::Nobody(_) = caller {
             return None;
         }
-        Some(self.auth.begin_again(head, self.arrival))
+        let begin = || self.auth.begin_again(head, self.arrival);
+        Some(self.auth.watch(head.method, &mut self.observation, begin))
     }
 }

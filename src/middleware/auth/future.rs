@@ -136,7 +136,8 @@ impl<S, ReqBody, F> State<S, ReqBody, F> {
         }
     }
 
-    fn reading(reading: Reading<ReqBody>, caller: Caller, waiting: Waiting<S, Parts>) -> Self {
+    fn reading(reading: Reading<ReqBody>, caller: Caller, mut waiting: Waiting<S, Parts>) -> Self {
+        waiting.visit.reads_body();
         Self::Reading {
             reading,
             waiting: Some(Box::new((waiting, caller))),
@@ -239,6 +240,7 @@ impl<S> Waiting<S, Parts> {
     where
         S: Service<Request<RequestBody<ReqBody>>>,
     {
+        self.visit.has_body();
         match self.visit.begin_again(&self.request, &caller) {
             None => self.decide(read, caller),
             Some(Begin::Decided(credential)) => self.decided_again(credential, read),
@@ -251,7 +253,7 @@ impl<S> Waiting<S, Parts> {
 
     /// The credential is still good, or no longer.
     fn decided_again<ReqBody>(
-        self,
+        mut self,
         credential: Result<AuthContext, Rejection>,
         read: Result<Read, Unread>,
     ) -> State<S, ReqBody, S::Future>

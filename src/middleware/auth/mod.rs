@@ -98,6 +98,7 @@ mod operation;
 mod refusal;
 mod service;
 mod visit;
+mod watching;
 
 pub use body::RequestBody;
 pub(crate) use dry::{Foreseen, foresee};

@@ -40,7 +40,11 @@ impl<S> McpAuth<S> {
     }
 
     /// What is answered before any credential is looked at.
-    fn answer_at_edge<B>(&self, request: &Request<B>, visit: &Visit) -> Option<Response<Bytes>> {
+    fn answer_at_edge<B>(
+        &self,
+        request: &Request<B>,
+        visit: &mut Visit,
+    ) -> Option<Response<Bytes>> {
         if !self.stages.edge {
             return None;
         }
@@ -79,8 +83,8 @@ where
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        let visit = Visit::new(&self.auth, self.stages, head(&request));
-        if let Some(answer) = self.answer_at_edge(&request, &visit) {
+        let mut visit = Visit::new(&self.auth, self.stages, head(&request));
+        if let Some(answer) = self.answer_at_edge(&request, &mut visit) {
             return ResponseFuture::answered(without_body(answer, &request));
         }
         let credential = match visit.begin(head(&request)) {

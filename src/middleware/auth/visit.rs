@@ -10,7 +10,7 @@ use super::body::{Read, RequestBody, Unread};
 use super::operation::{Caller, Decision, Next, by_body, by_head, unread};
 use super::refusal::refuse;
 use crate::audit::AuditOperation;
-use crate::authenticator::{Arrival, Authenticator, Begin, Current, Head, Opening};
+use crate::authenticator::{Arrival, Authenticator, Begin, Current, Head, Observation, Opening};
 use crate::context::AuthContext;
 use crate::rejection::{Reason, Rejection};
 use crate::response::{RequestFacts, RequestMarks};
@@ -38,13 +38,14 @@ pub(super) struct Stages {
 }
 
 /// What the decisions about one request have in common.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Visit {
     pub(super) auth: Current,
     pub(super) stages: Stages,
     pub(super) arrival: Arrival,
     /// Changes of anybody's standing up to then are in the decision.
     pub(super) changes: u64,
+    pub(super) observation: Observation,
 }
 
 /// What to do next with a request.
@@ -79,13 +80,15 @@ impl Visit {
             arrival: auth.arrival(head),
             auth,
             stages,
+            observation: Observation::default(),
         }
     }
 
     /// Judges the credential, or finds the party that was let in outside.
-    pub(super) fn begin(&self, head: Head<'_>) -> Begin {
+    pub(super) fn begin(&mut self, head: Head<'_>) -> Begin {
         if self.stages.credential {
-            return self.auth.begin(head, self.arrival);
+            let begin = || self.auth.begin(head, self.arrival);
+            return self.auth.watch(head.method, &mut self.observation, begin);
         }
         Begin::Decided(Self::admitted_outside(head))
     }
@@ -135,7 +138,7 @@ impl Visit {
 
     /// From the decision about the credential to the next step.
     pub(super) fn step<B>(
-        &self,
+        &mut self,
         request: &Request<B>,
         credential: Result<AuthContext, Rejection>,
     ) -> Step {
@@ -182,7 +185,7 @@ impl Visit {
     }
 
     /// Puts the decision on record, and says what the outcome is.
-    pub(super) fn settle(&self, head: Head<'_>, caller: Caller, decision: Decision) -> Settled {
+    pub(super) fn settle(&mut self, head: Head<'_>, caller: Caller, decision: Decision) -> Settled {
         if let Err(rejection) = decision.allowed {
             return Settled::Answer(self.refuse(head, &rejection, decision.operation));
         }
@@ -193,37 +196,62 @@ impl Visit {
         let mut marks =
             RequestMarks::of(head.method, head.headers).with_dpop(self.auth.tries_dpop(head));
         // Where only the operation is judged, an outer layer has recorded that the party is let in.
-        if self.stages.credential && self.auth.audits() {
-            let request_id = marks.fixed_id();
-            let asked = (decision.operation, Some(request_id.as_str()));
-            let context = context.as_ref();
-            if let Err(rejection) = self
-                .auth
-                .admit_on_record(head, context, asked, self.arrival)
-            {
-                return Settled::Answer(refuse(&rejection, &self.auth, &marks.facts()));
-            }
+        if self.stages.credential
+            && let Err(rejection) =
+                self.admit(head, context.as_ref(), decision.operation, &mut marks)
+        {
+            return Settled::Answer(refuse(&rejection, &self.auth, &marks.facts()));
         }
         Settled::Call(context, marks)
     }
 
-    fn refused(&self, head: Head<'_>, rejection: &Rejection) -> Settled {
+    /// Puts it on record that a request is let in, and counts it; unless it is not let in for want of a
+    /// record.
+    fn admit(
+        &mut self,
+        head: Head<'_>,
+        context: Option<&AuthContext>,
+        operation: Option<AuditOperation>,
+        marks: &mut RequestMarks,
+    ) -> Result<(), Rejection> {
+        if !self.auth.audits() {
+            self.conclude(head, Ok(context), operation.as_ref());
+            return Ok(());
+        }
+        let request_id = marks.fixed_id();
+        let asked = (operation.clone(), Some(request_id.as_str()));
+        let admitted = self.observation.in_scope(|| {
+            self.auth
+                .admit_on_record(head, context, asked, self.arrival)
+        });
+        self.conclude(
+            head,
+            admitted.as_ref().map(|()| context),
+            operation.as_ref(),
+        );
+        admitted
+    }
+
+    fn refused(&mut self, head: Head<'_>, rejection: &Rejection) -> Settled {
         Settled::Answer(self.refuse(head, rejection, None))
     }
 
     /// A refusal on record, in the log, and as a response.
     pub(super) fn refuse(
-        &self,
+        &mut self,
         head: Head<'_>,
         rejection: &Rejection,
         operation: Option<AuditOperation>,
     ) -> Response<Bytes> {
         let mut facts = RequestFacts::of(head.method, head.headers);
         facts.dpop = self.auth.tries_dpop(head);
+        let span = self.conclude(head, Err(rejection), operation.as_ref());
         let request_id = Some(facts.request_id.as_str());
-        self.auth
-            .audit(head, rejection, operation, request_id, self.arrival);
-        refuse(rejection, &self.auth, &facts)
+        span.in_scope(|| {
+            self.auth
+                .audit(head, rejection, operation, request_id, self.arrival);
+            refuse(rejection, &self.auth, &facts)
+        })
     }
 
     /// Binds sessions where credentials are judged, and nowhere twice.
@@ -273,7 +301,13 @@ impl Visit {
     }
 
     /// A handler asked for more than the credential has: on record, and as the challenge.
-    pub(super) fn step_up(&self, rejection: &Rejection, facts: &RequestFacts) -> Response<Bytes> {
+    pub(super) fn step_up(
+        &self,
+        context: &AuthContext,
+        rejection: &Rejection,
+        facts: &RequestFacts,
+    ) -> Response<Bytes> {
+        self.auth.conclude_withdrawn(context, rejection);
         self.auth
             .audit_withdrawn(rejection, &facts.request_id, self.arrival);
         refuse(rejection, &self.auth, facts)

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::StatusCode;
+use tracing::Instrument;
 use url::Url;
 
 use super::claims::{self, Answered};
@@ -28,6 +29,7 @@ use crate::pulse::{Fault, Pulse, Vitals};
 use crate::rejection::{Reason, Rejection};
 use crate::resource::Resource;
 use crate::secret::SecretText;
+use crate::telemetry::{Cached, FetchKind, Fetches, Meter, span};
 use answer::object;
 use breaker::Breaker;
 
@@ -56,6 +58,7 @@ pub(crate) struct Introspector {
     name: Arc<str>,
     answers: Loader<Mark, Said, Arc<SecretText>>,
     asker: Arc<Asker>,
+    fetches: Arc<Fetches>,
 }
 
 /// What it takes to ask.
@@ -70,6 +73,7 @@ struct Asker {
     clock: Arc<dyn Clock>,
     breaker: Mutex<Breaker>,
     pulse: Pulse,
+    fetches: Arc<Fetches>,
 }
 
 /// What was found good when the configuration was examined.
@@ -104,7 +108,9 @@ impl Introspector {
             deadline: DEADLINE,
             capacity: CAPACITY,
         };
+        let fetches = Arc::new(Fetches::default());
         let asker = Arc::new(Asker {
+            fetches: fetches.clone(),
             issuer: issuer.clone(),
             introspection: introspection.clone(),
             identity,
@@ -126,6 +132,7 @@ impl Introspector {
             name: issuer.identifier.as_str().into(),
             answers: Loader::asking(lifetime, serves, clock, load),
             asker,
+            fetches,
         }))
     }
 
@@ -155,6 +162,18 @@ impl Introspector {
             self.asker.pulse.vitals(now),
             self.asker.introspection.lifetime,
         )
+    }
+
+    pub(crate) fn observe(&self, meter: &Meter) {
+        // The call is a fetch, and is counted as one.
+        self.answers.observe(meter, Cached::Introspection, None);
+        self.fetches.observe(meter, &self.name);
+    }
+
+    /// How many answers are held, roughly.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn held(&self) -> u64 {
+        self.answers.held()
     }
 
     pub(crate) fn flush(&self) {
@@ -249,7 +268,10 @@ impl Asker {
             deadline: DEADLINE,
             body: 64 * 1024,
         };
-        let document = post(&self.fetch, &endpoint, form, limits).await;
+        let asked = post(&self.fetch, &endpoint, form, limits);
+        let asked = self.fetches.timed(FetchKind::Introspection, asked);
+        let span = span::fetch(FetchKind::Introspection, issuer);
+        let document = asked.instrument(span).await;
         let document = document.map_err(|failure| {
             // Whoever sends nonsense must not be able to lock everybody else out.
             let about_the_token = |status: StatusCode| {

@@ -30,6 +30,7 @@ use crate::fetch::DynFetch;
 use crate::issuer::Issuer;
 use crate::jose::{Candidates, Found, is_key_id};
 use crate::scope::ScopeSet;
+use crate::telemetry::{Fetches, Meter, span};
 use attempts::Attempts;
 use snapshot::{Phase, Snapshot};
 
@@ -130,6 +131,7 @@ pub(crate) struct KeySource {
     asked: AtomicU64,
     /// Before this, no request looks whether a refresh is wanted.
     nudge_after: AtomicU64,
+    fetches: Fetches,
 }
 
 impl fmt::Debug for KeySource {
@@ -158,6 +160,7 @@ impl KeySource {
             ended: watch::Sender::new(0),
             asked: AtomicU64::new(0),
             nudge_after: AtomicU64::new(0),
+            fetches: Fetches::default(),
         })
     }
 
@@ -197,6 +200,12 @@ impl KeySource {
             self.note_asked(now);
             drop(self.join_or_start(None, now, Duration::ZERO));
         }
+    }
+
+    /// Says whom to report to.
+    pub(crate) fn observe(&self, meter: &Meter) {
+        self.fetches.observe(meter, &self.issuer.identifier);
+        self.discovery.observe(meter);
     }
 
     /// The keys for a token with this header. Never blocks; starts a fetch where one is needed,
@@ -405,7 +414,7 @@ impl KeySource {
         self.nudge_after
             .store(millis.saturating_add(NUDGE_MILLIS), Ordering::Relaxed);
         // Not starting is fine: then one runs, or failed a moment ago.
-        drop(self.join_or_start(seen, now, Duration::ZERO));
+        span::apart(|| drop(self.join_or_start(seen, now, Duration::ZERO)));
     }
 
     /// Joins the attempt under way, or starts one because the keys `seen` are not enough.

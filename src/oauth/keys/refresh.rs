@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio::runtime::Handle;
+use tracing::Instrument;
 use url::Url;
 
 use super::attempts::Step;
@@ -17,6 +18,7 @@ use super::{KeySource, TARGET, millis};
 use crate::error::BackendError;
 use crate::fetch::{FetchFailure, Limits, get, shown};
 use crate::jose::{Dropped, KeySet, ParsedKeys};
+use crate::telemetry::{FetchKind, span};
 
 /// A whole attempt: metadata and keys.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -28,8 +30,10 @@ const IDLE: Duration = Duration::from_secs(300);
 pub(super) fn spawn(source: &Arc<KeySource>, runtime: &Handle, now: Duration) {
     // Made before the task, so that a task dropped unpolled ends the attempt too.
     let underway = Underway::new(source, now);
+    // The first attempt only: nobody waits for what comes after, and it may go on for long.
+    let span = span::fetch(FetchKind::Keys, &source.issuer.identifier);
     runtime.spawn(async move {
-        if let Some(retrying) = underway.run().await {
+        if let Some(retrying) = underway.run().instrument(span).await {
             retrying.run().await;
         }
     });
@@ -126,7 +130,10 @@ impl KeySource {
 
     async fn ask(&self, now: Duration) -> Result<Snapshot, FetchFailure> {
         let jwks_uri = self.discovery.jwks_uri(&self.fetch, now).await?;
-        let document = get(&self.fetch, &jwks_uri, Limits::default())
+        let asked = get(&self.fetch, &jwks_uri, Limits::default());
+        let document = self
+            .fetches
+            .timed(FetchKind::Keys, asked)
             .await
             .inspect_err(|_| self.discovery.doubt())?;
         let parsed = KeySet::parse(&document.body, &self.issuer.algorithms);

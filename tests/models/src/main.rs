@@ -8,6 +8,7 @@ mod cache;
 mod clock;
 mod error;
 mod sync;
+mod telemetry;
 
 use std::time::Duration;
 

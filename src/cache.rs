@@ -12,7 +12,6 @@ mod pinned;
 mod underway;
 mod watched;
 
-use std::fmt;
 use std::future::Future;
 use std::hash::Hash;
 use std::pin::Pin;
@@ -27,7 +26,7 @@ use tracing::Instrument;
 
 use crate::clock::Clock;
 use crate::error::BackendError;
-use crate::pulse::{Pulse, Vitals};
+use crate::pulse::Pulse;
 use crate::telemetry::{Reads, Served, span};
 use bound::Bound;
 use cell::{Cell, Held};
@@ -184,11 +183,6 @@ where
             pulse: Pulse::default(),
             reads: Reads::default(),
         }))
-    }
-
-    /// How the store has answered lately, and how long facts serve while it fails.
-    pub(crate) fn vitals(&self, now: Duration) -> (Vitals, Duration) {
-        (self.0.pulse.vitals(now), self.0.lifetime.stale)
     }
 
     /// What is known about `key`. Never blocks; starts a load where one is needed, in the current
@@ -375,14 +369,6 @@ where
 impl<K, V, A> Clone for Loader<K, V, A> {
     fn clone(&self) -> Self {
         Self(self.0.clone())
-    }
-}
-
-impl<K, V, A> fmt::Debug for Loader<K, V, A> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Loader")
-            .field("lifetime", &self.0.lifetime)
-            .finish_non_exhaustive()
     }
 }
 

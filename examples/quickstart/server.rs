@@ -96,9 +96,11 @@ pub(crate) async fn start(options: &Options) -> Result<Quickstart, Box<dyn Error
     let app = Router::new()
         .route_service("/mcp", mcp)
         .layer(McpAuthLayer::new(auth.clone()))
-        .layer(cors(&resource))
-        .merge(probes(&auth))
-        .route("/explain", explain::page(auth));
+        .layer(cors(&resource));
+    // In this order: of two fallbacks that nobody set, axum keeps the second's, which has the layer.
+    let app = probes(&auth)
+        .route("/explain", explain::page(auth))
+        .merge(app);
 
     let (stop, stopped) = oneshot::channel();
     let shutdown = async move {

@@ -193,7 +193,9 @@ impl AuditRecord {
         match (self.event, self.outcome) {
             (AuditEvent::TokenLeaked | AuditEvent::AuditDropped, _) => (4, "High"),
             (AuditEvent::TokenFailing | AuditEvent::AuthUnavailable, _) => (3, "Medium"),
-            (_, AuditOutcome::Allowed | AuditOutcome::Done) => (1, "Informational"),
+            (AuditEvent::AuthExplained, _) | (_, AuditOutcome::Allowed | AuditOutcome::Done) => {
+                (1, "Informational")
+            }
             _ => (2, "Low"),
         }
     }

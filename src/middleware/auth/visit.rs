@@ -205,33 +205,6 @@ impl Visit {
         Settled::Call(context, marks)
     }
 
-    /// Puts it on record that a request is let in, and counts it; unless it is not let in for want of a
-    /// record.
-    fn admit(
-        &mut self,
-        head: Head<'_>,
-        context: Option<&AuthContext>,
-        operation: Option<AuditOperation>,
-        marks: &mut RequestMarks,
-    ) -> Result<(), Rejection> {
-        if !self.auth.audits() {
-            self.conclude(head, Ok(context), operation.as_ref());
-            return Ok(());
-        }
-        let request_id = marks.fixed_id();
-        let asked = (operation.clone(), Some(request_id.as_str()));
-        let admitted = self.observation.in_scope(|| {
-            self.auth
-                .admit_on_record(head, context, asked, self.arrival)
-        });
-        self.conclude(
-            head,
-            admitted.as_ref().map(|()| context),
-            operation.as_ref(),
-        );
-        admitted
-    }
-
     fn refused(&mut self, head: Head<'_>, rejection: &Rejection) -> Settled {
         Settled::Answer(self.refuse(head, rejection, None))
     }

@@ -7,6 +7,7 @@ use crate::audit::AuditOperation;
 use crate::authenticator::{Conclusion, Head};
 use crate::context::AuthContext;
 use crate::rejection::Rejection;
+use crate::response::RequestMarks;
 
 impl Visit {
     /// The client begins to send its body.
@@ -35,5 +36,32 @@ impl Visit {
             arrival: self.arrival,
         };
         self.auth.conclude(end, &mut self.observation)
+    }
+
+    /// Puts it on record that a request is let in, and counts it; unless it is not let in for want of a
+    /// record.
+    pub(super) fn admit(
+        &mut self,
+        head: Head<'_>,
+        context: Option<&AuthContext>,
+        operation: Option<AuditOperation>,
+        marks: &mut RequestMarks,
+    ) -> Result<(), Rejection> {
+        if !self.auth.audits() {
+            self.conclude(head, Ok(context), operation.as_ref());
+            return Ok(());
+        }
+        let request_id = marks.fixed_id();
+        let asked = (operation.clone(), Some(request_id.as_str()));
+        let admitted = self.observation.in_scope(|| {
+            self.auth
+                .admit_on_record(head, context, asked, self.arrival)
+        });
+        self.conclude(
+            head,
+            admitted.as_ref().map(|()| context),
+            operation.as_ref(),
+        );
+        admitted
     }
 }

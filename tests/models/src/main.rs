@@ -7,6 +7,7 @@
 mod cache;
 mod clock;
 mod error;
+mod pulse;
 mod sync;
 mod telemetry;
 

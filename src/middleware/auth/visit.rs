@@ -197,8 +197,12 @@ impl Visit {
             RequestMarks::of(head.method, head.headers).with_dpop(self.auth.tries_dpop(head));
         // Where only the operation is judged, an outer layer has recorded that the party is let in.
         if self.stages.credential
-            && let Err(rejection) =
-                self.admit(head, context.as_ref(), decision.operation, &mut marks)
+            && let Err(rejection) = self.admit(
+                head,
+                context.as_ref(),
+                decision.operation.as_ref(),
+                &mut marks,
+            )
         {
             return Settled::Answer(refuse(&rejection, &self.auth, &marks.facts()));
         }

@@ -44,24 +44,20 @@ impl Visit {
         &mut self,
         head: Head<'_>,
         context: Option<&AuthContext>,
-        operation: Option<AuditOperation>,
+        operation: Option<&AuditOperation>,
         marks: &mut RequestMarks,
     ) -> Result<(), Rejection> {
         if !self.auth.audits() {
-            self.conclude(head, Ok(context), operation.as_ref());
+            self.conclude(head, Ok(context), operation);
             return Ok(());
         }
         let request_id = marks.fixed_id();
-        let asked = (operation.clone(), Some(request_id.as_str()));
+        let asked = (operation.cloned(), Some(request_id.as_str()));
         let admitted = self.observation.in_scope(|| {
             self.auth
                 .admit_on_record(head, context, asked, self.arrival)
         });
-        self.conclude(
-            head,
-            admitted.as_ref().map(|()| context),
-            operation.as_ref(),
-        );
+        self.conclude(head, admitted.as_ref().map(|()| context), operation);
         admitted
     }
 }

@@ -41,6 +41,9 @@ fn examine(settings: &Settings, reader: &mut Reader<'_>) {
     if let Some(database) = &settings.database {
         database.examine(reader);
     }
+    if let Some(redis) = &settings.redis {
+        redis.examine(reader);
+    }
     if let Some(audit) = &settings.audit {
         audit.examine(reader);
     }

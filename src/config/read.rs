@@ -268,7 +268,10 @@ macro_rules! table {
         }
     ) => {
         $(#[doc = $about])+
-        $(#[cfg_attr(not($($needed)+), expect(dead_code, reason = "read, and refused without the feature"))])?
+        $(#[cfg_attr(
+            any(true, $($needed)+),
+            allow(dead_code, reason = "read, and refused where a feature that would use it is missing")
+        )])?
         #[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own in the file")]
         pub(in crate::config) struct $name {
             $( $(#[doc = $doc])+ pub(in crate::config) $field: $kind, )+

@@ -37,6 +37,15 @@ table! {
     }
 }
 
+impl Redis {
+    pub(in crate::config) fn examine(&self, reader: &mut Reader<'_>) {
+        if let Some(wanted) = self.replay_store.filter(|_| !cfg!(feature = "dpop")) {
+            let remedy = "enable the feature `dpop` of tower-mcp-auth, or leave it out";
+            reader.add("redis.replay_store", wanted, remedy);
+        }
+    }
+}
+
 impl Database {
     pub(in crate::config) fn examine(&self, reader: &mut Reader<'_>) {
         let scheme = self.url.expose().split(':').next().unwrap_or_default();

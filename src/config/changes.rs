@@ -37,6 +37,7 @@ impl Config {
         if let Shape::Table(table) = Settings::shape() {
             fixed(&table, old, next, &Path::default(), &mut problems);
         }
+        fixed_proofs(old, next, &mut problems);
         if let Err(error) = new.check() {
             for problem in error.problems() {
                 problems.add(&problem.field, &problem.value, &problem.remedy);
@@ -101,6 +102,21 @@ fn fixed(table: &Table, old: &Value, new: &Value, at: &Path, problems: &mut Prob
                 );
             }
         }
+    }
+}
+
+/// Reports proofs that are taken from now on and should be kept in Redis: their store is opened at the start,
+/// with them. Kept here, each would serve once in every process.
+fn fixed_proofs(old: &Value, new: &Value, problems: &mut Problems) {
+    let has = |value: &Value| value.get("dpop").is_some_and(Value::is_object);
+    let redis = new.get("redis").filter(|redis| redis.is_object());
+    let is_shared = redis.is_some_and(|redis| redis.get("replay_store") != Some(&false.into()));
+    if has(new) && !has(old) && is_shared {
+        problems.add(
+            "dpop",
+            "(a table)",
+            "cannot be added while the server runs, since used proofs are kept in Redis; restart it",
+        );
     }
 }
 

@@ -133,3 +133,26 @@ async fn what_takes_a_restart_is_refused_path_by_path() {
     );
     assert_eq!(running.reload(&auth, config(&same)).unwrap(), 2);
 }
+
+/// Its store is opened at the start. Without one every process would take the same proof once.
+#[cfg(all(feature = "dpop", feature = "redis"))]
+#[tokio::test]
+async fn proofs_that_are_to_be_kept_in_redis_take_a_restart() {
+    let issuer = TestIssuer::builder().url(I).in_process();
+    let redis = |more: &str| {
+        config(&format!(
+            "[redis]\nurl = 'redis://127.0.0.1:1'\nhints = false\nshared_failures = false\n{more}"
+        ))
+    };
+    let mut running = redis("");
+    let auth = built(&running, &issuer).await;
+    let error = running.reload(&auth, redis("[dpop]")).unwrap_err();
+    assert_eq!(error.problems()[0].field, "dpop");
+    assert_eq!(auth.generation(), 1);
+
+    let here = "replay_store = false\n";
+    let mut running = redis(here);
+    let auth = built(&running, &issuer).await;
+    let with_proofs = format!("{here}[dpop]");
+    assert_eq!(running.reload(&auth, redis(&with_proofs)).unwrap(), 2);
+}

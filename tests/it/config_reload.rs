@@ -91,6 +91,29 @@ async fn a_mistake_leaves_everything_as_it_was() {
     assert_eq!(status(&auth, &issuer, "198.51.100.1").await, 200);
 }
 
+/// A secret is rotated from one file to another, and the old one is deleted.
+#[tokio::test]
+async fn the_files_of_what_is_replaced_need_not_be_there() {
+    let issuer = TestIssuer::builder().url(I).in_process();
+    let place = Place::new();
+    let with = |secret: &str, network: &str| {
+        let file = place.write(secret, "introspecting");
+        config(&format!(
+            "introspection = {{ client_id = 'mcp', client_secret = {{ file = '{file}' }} }}\n\
+             [[policies]]\norganization = 'acme'\nnetworks = ['{network}']\n"
+        ))
+    };
+    let mut running = with("one", "198.51.100.0/24");
+    let auth = built(&running, &issuer).await;
+    assert_eq!(status(&auth, &issuer, "198.51.100.1").await, 200);
+    let new = with("two", "192.0.2.0/24");
+    std::fs::remove_file(place.file("one")).unwrap();
+    assert_eq!(running.reload(&auth, new), Ok(2));
+    assert_eq!(status(&auth, &issuer, "198.51.100.1").await, 403);
+    let again = with("two", "198.51.100.0/24");
+    assert_eq!(running.reload(&auth, again), Ok(3));
+}
+
 #[tokio::test]
 async fn what_takes_a_restart_is_refused_path_by_path() {
     let issuer = TestIssuer::builder().url(I).in_process();

@@ -7,11 +7,11 @@ use serde_json::Value;
 use super::Config;
 use super::kinds::Either;
 use super::parts::Settings;
-use super::read::{Path, Setting, kind};
+use super::parts::policies::Policies;
+use super::read::{Path, Reader, Setting, kind};
 use super::shape::{Member, Shape, Table};
 use crate::authenticator::Authenticator;
 use crate::error::{ConfigError, Problems};
-use crate::ident::OrganizationId;
 use crate::policy::OrganizationPolicy;
 
 /// The one place where an authenticator gets new settings.
@@ -37,40 +37,49 @@ impl Config {
         if let Shape::Table(table) = Settings::shape() {
             fixed(&table, old, next, &Path::default(), &mut problems);
         }
+        fixed_proofs(old, next, &mut problems);
         if let Err(error) = new.check() {
             for problem in error.problems() {
                 problems.add(&problem.field, &problem.value, &problem.remedy);
             }
         }
         problems.or(Some(()))?;
+        // Before anything changes, so that nothing is left half done.
+        let (before, after) = (self.policies_here(), new.policies_here());
         let generation = hand_over(auth, &new)?;
-        self.replace_policies(&new)?;
+        self.replace_policies(&before, after)?;
         let policies = self.policies.clone();
         *self = Self { policies, ..new };
         Ok(generation)
     }
 
-    /// Checked before, so that nothing is left half done.
-    fn replace_policies(&self, new: &Self) -> Result<(), ConfigError> {
-        let gone = self.organizations()?;
-        let stay = new.organizations()?;
-        for organization in gone.difference(&stay) {
-            let none = OrganizationPolicy::new(organization.clone());
-            self.policies.clone().with(none)?;
+    fn replace_policies(
+        &self,
+        before: &[OrganizationPolicy],
+        after: Vec<OrganizationPolicy>,
+    ) -> Result<(), ConfigError> {
+        let stay: BTreeSet<_> = after.iter().map(OrganizationPolicy::organization).collect();
+        let known = before.iter().map(OrganizationPolicy::organization);
+        let gone = known.filter(|known| !stay.contains(known));
+        let none = gone.cloned().map(OrganizationPolicy::new);
+        let none: Vec<_> = none.collect();
+        for policy in none.into_iter().chain(after) {
+            self.policies.clone().with(policy)?;
         }
-        new.with_reader(|settings, _| Some(self.put_policies(settings)))?
+        Ok(())
     }
 
-    fn organizations(&self) -> Result<BTreeSet<OrganizationId>, ConfigError> {
-        self.with_reader(|settings, _| {
-            let Some(Either::First(policies)) = &settings.policies else {
-                return Some(BTreeSet::new());
-            };
-            let organizations = policies
-                .iter()
-                .map(|policy| policy.0.organization().clone());
-            Some(organizations.collect())
-        })
+    /// The policies that stand in a document without mistakes. Nothing else of it is read: the secrets of one
+    /// that is replaced may be gone.
+    fn policies_here(&self) -> Vec<OrganizationPolicy> {
+        let at = Path::default().member("policies");
+        let variables = |name: &str| self.variable(name);
+        let mut reader = Reader::new(&self.sources, &variables);
+        let found = self.document.0.get("policies");
+        match found.and_then(|found| Policies::read(found, &at, &mut reader)) {
+            Some(Either::First(policies)) => policies.iter().map(|one| one.0.clone()).collect(),
+            _ => Vec::new(),
+        }
     }
 }
 
@@ -101,6 +110,21 @@ fn fixed(table: &Table, old: &Value, new: &Value, at: &Path, problems: &mut Prob
                 );
             }
         }
+    }
+}
+
+/// Reports proofs that are taken from now on and should be kept in Redis: their store is opened at the start,
+/// with them. Kept here, each would serve once in every process.
+fn fixed_proofs(old: &Value, new: &Value, problems: &mut Problems) {
+    let has = |value: &Value| value.get("dpop").is_some_and(Value::is_object);
+    let redis = new.get("redis").filter(|redis| redis.is_object());
+    let is_shared = redis.is_some_and(|redis| redis.get("replay_store") != Some(&false.into()));
+    if has(new) && !has(old) && is_shared {
+        problems.add(
+            "dpop",
+            "(a table)",
+            "cannot be added while the server runs, since used proofs are kept in Redis; restart it",
+        );
     }
 }
 

@@ -59,7 +59,11 @@ pub use replay::{Claim, ProofId, ReplayStore};
 
 /// The bounds of `max_age`, in seconds: below, clocks are not that good; above, a stolen proof lives
 /// too long.
-const MAX_AGE: std::ops::RangeInclusive<u64> = 5..=300;
+const MAX_AGE: std::ops::RangeInclusive<u64> = 5..=OLDEST.unsigned_abs();
+
+/// The most of them. A used proof is on record for that long whatever `max_age` is: a reload that raises it
+/// must not bring back what was forgotten.
+const OLDEST: i64 = 300;
 
 /// How DPoP proofs are judged. For [`AuthenticatorBuilder::dpop`](crate::authenticator::AuthenticatorBuilder::dpop).
 #[must_use = "settings do nothing until the builder has them"]
@@ -173,7 +177,7 @@ impl Dpop {
             nonces_last: matches!(self.nonces, NonceKey::Random),
             replays: match &self.store {
                 Some(store) => Replays::There(store.clone()),
-                None => Replays::Here(Arc::new(replay::Memory::new(span(self.max_age)))),
+                None => Replays::Here(Arc::default()),
             },
         })
     }
@@ -217,18 +221,10 @@ pub(crate) struct Lasting {
     nonces: OnceLock<Nonces>,
 }
 
-/// For how long a proof could come again: it may have been made as far ahead as ago.
-fn span(max_age: Duration) -> Duration {
-    max_age.saturating_mul(2)
-}
-
 impl Rules {
     /// The same rules over what lasts, or what lasts from now on.
     pub(crate) fn lasting(mut self, lasting: &Lasting) -> Self {
         self.replays = lasting.replays.get_or_init(|| self.replays).clone();
-        if let Replays::Here(memory) = &self.replays {
-            memory.keep_for(span(Duration::from_secs(self.max_age.unsigned_abs())));
-        }
         if self.nonces_last {
             self.nonces = self
                 .nonces

@@ -6,10 +6,10 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
-use super::Rules;
 use super::nonce::Age;
 use super::replay::ProofId;
 use super::target::is_for;
+use super::{OLDEST, Rules};
 use crate::algorithm::SigningAlgorithm;
 use crate::clock::UnixTime;
 use crate::confirmation::Thumbprint;
@@ -44,7 +44,7 @@ pub(crate) struct Expected<'r> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Proof {
     pub(crate) id: ProofId,
-    /// After this second it is too old.
+    /// After this second it is too old by any settings.
     pub(crate) until: UnixTime,
     /// Whether its nonce should be replaced.
     pub(crate) ageing: bool,
@@ -139,8 +139,9 @@ impl Rules {
             return invalid("iat");
         };
         let made = numeric_date(digits).ok_or(Fault::Invalid("iat"))?;
-        let until = made.plus_secs(self.max_age);
-        if expected.now > until || made > expected.now.plus_secs(self.max_age) {
+        if expected.now > made.plus_secs(self.max_age)
+            || made > expected.now.plus_secs(self.max_age)
+        {
             return invalid("iat is too long ago or ahead");
         }
         if !is_hash_of(text_of("ath"), expected.token) {
@@ -160,7 +161,7 @@ impl Rules {
         }
         Ok(Proof {
             id: name(&[expected.key, url.as_bytes(), id.as_bytes()]),
-            until,
+            until: made.plus_secs(OLDEST),
             ageing: age == Age::Good,
         })
     }

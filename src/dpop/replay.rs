@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -139,12 +138,16 @@ const MOST: usize = 32 * 1024;
 /// Half a digest: to find two proofs of the same half takes 2^64 tries, and gains a refusal.
 type Short = [u8; 16];
 
-/// The used proofs of this process: for at least twice the age a proof may have, which is as long as it
-/// could come again. Bounded; past that bound the oldest are forgotten first.
+/// How long a proof could come again by any settings, those of a later reload among them: it may have been
+/// made as far ahead as ago.
+const SPAN: Duration = Duration::from_secs(2 * super::OLDEST.unsigned_abs());
+
+/// The used proofs of this process, for as long as they could come again. Bounded; past that bound the
+/// oldest are forgotten first.
 pub(crate) struct Memory {
     shards: [Mutex<Generations>; SHARDS],
-    /// How long a generation lasts, in seconds.
-    span: AtomicU64,
+    /// How long a generation lasts.
+    span: Duration,
     most: usize,
 }
 
@@ -155,23 +158,20 @@ struct Generations {
     begun: Option<UnixTime>,
 }
 
+impl Default for Memory {
+    fn default() -> Self {
+        Self::bounded(SPAN, MOST)
+    }
+}
+
 impl Memory {
     /// For proofs that could come again within `span`.
-    pub(crate) fn new(span: Duration) -> Self {
-        Self::bounded(span, MOST)
-    }
-
     fn bounded(span: Duration, most: usize) -> Self {
         Self {
             shards: std::array::from_fn(|_| Mutex::default()),
-            span: AtomicU64::new(span.as_secs()),
+            span,
             most,
         }
-    }
-
-    /// For proofs that could come again within `span` too.
-    pub(crate) fn keep_for(&self, span: Duration) {
-        self.span.fetch_max(span.as_secs(), Ordering::Relaxed);
     }
 
     /// Never waits for anything but another claim.
@@ -179,8 +179,7 @@ impl Memory {
         let Some((mut shard, short)) = self.place(proof) else {
             return Claim::Again;
         };
-        let span = Duration::from_secs(self.span.load(Ordering::Relaxed));
-        let gone = shard.turn(now, span, self.most);
+        let gone = shard.turn(now, self.span, self.most);
         let again = shard.old.contains(&short) || !shard.young.insert(short);
         drop(shard);
         // Freed when nobody waits for it.
@@ -193,8 +192,7 @@ impl Memory {
         let Some((shard, short)) = self.place(proof) else {
             return Claim::Again;
         };
-        let span = Duration::from_secs(self.span.load(Ordering::Relaxed));
-        if shard.would_know(&short, now, (span, self.most)) {
+        if shard.would_know(&short, now, (self.span, self.most)) {
             Claim::Again
         } else {
             Claim::First
@@ -263,8 +261,6 @@ impl fmt::Debug for Replays {
 mod tests {
     use super::*;
 
-    const SPAN: Duration = Duration::from_secs(600);
-
     fn id(number: u64) -> ProofId {
         use sha2::{Digest, Sha256};
         ProofId(Sha256::digest(number.to_be_bytes()).into())
@@ -276,13 +272,13 @@ mod tests {
 
     #[test]
     fn dpop_09_a_proof_is_used_once_for_as_long_as_it_could_come_again() {
-        let memory = Memory::new(SPAN);
+        let memory = Memory::bounded(SPAN, MOST);
         assert_eq!(claim(&memory, 1, 0), Claim::First);
         for now in [0, 1, 599, 600, 601, 1199] {
             assert_eq!(claim(&memory, 1, now), Claim::Again, "{now}");
         }
         // Late in a generation: kept for at least a span from then on.
-        let memory = Memory::new(SPAN);
+        let memory = Memory::bounded(SPAN, MOST);
         claim(&memory, 0, 0);
         for number in 1..400 {
             assert_eq!(claim(&memory, number, 599), Claim::First);
@@ -294,7 +290,7 @@ mod tests {
 
     #[test]
     fn dpop_09_what_is_over_is_forgotten_and_its_memory_given_back() {
-        let memory = Memory::new(SPAN);
+        let memory = Memory::bounded(SPAN, MOST);
         for number in 0..1000 {
             claim(&memory, number, 0);
         }
@@ -329,7 +325,7 @@ mod tests {
 
     #[test]
     fn dpop_09_of_many_at_the_same_time_one_is_first() {
-        let memory = Memory::new(SPAN);
+        let memory = Memory::bounded(SPAN, MOST);
         let firsts: usize = std::thread::scope(|scope| {
             let claims: Vec<_> = (0..8)
                 .map(|_| {

@@ -15,6 +15,10 @@ use crate::jose::read;
 use crate::scope::ScopeSet;
 use crate::telemetry::{FetchKind, Fetches, Meter};
 
+/// The most scopes of an issuer that are remembered, to say which of ours are missing. Of one that lists more
+/// nothing is said: a document must not take much more room than its text, nor every look at its issuer time.
+const MOST_SCOPES: usize = 1000;
+
 /// How long an answer is used without asking again.
 const FRESH: Duration = Duration::from_secs(3600);
 /// How long it is used while the issuer does not give a better one.
@@ -37,7 +41,7 @@ struct Located {
     /// Always, unless the issuer is asked about its tokens.
     jwks_uri: Option<Url>,
     introspection: Option<Url>,
-    /// The scopes the issuer lists, if it lists any.
+    /// The scopes the issuer lists, if it lists any and not too many.
     listed: Option<Arc<[Box<str>]>>,
     at: Duration,
 }
@@ -257,7 +261,9 @@ impl Discovery {
                 self.identifier
             )));
         }
-        let listed = metadata.scopes_supported.as_array().map(|listed| {
+        let listed = metadata.scopes_supported.as_array();
+        let listed = listed.filter(|listed| listed.len() <= MOST_SCOPES);
+        let listed = listed.map(|listed| {
             let listed = listed.iter().filter_map(|scope| scope.as_str());
             listed.map(Box::from).collect()
         });

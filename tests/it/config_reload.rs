@@ -91,6 +91,29 @@ async fn a_mistake_leaves_everything_as_it_was() {
     assert_eq!(status(&auth, &issuer, "198.51.100.1").await, 200);
 }
 
+/// A secret is rotated from one file to another, and the old one is deleted.
+#[tokio::test]
+async fn the_files_of_what_is_replaced_need_not_be_there() {
+    let issuer = TestIssuer::builder().url(I).in_process();
+    let place = Place::new();
+    let with = |secret: &str, network: &str| {
+        let file = place.write(secret, "introspecting");
+        config(&format!(
+            "introspection = {{ client_id = 'mcp', client_secret = {{ file = '{file}' }} }}\n\
+             [[policies]]\norganization = 'acme'\nnetworks = ['{network}']\n"
+        ))
+    };
+    let mut running = with("one", "198.51.100.0/24");
+    let auth = built(&running, &issuer).await;
+    assert_eq!(status(&auth, &issuer, "198.51.100.1").await, 200);
+    let new = with("two", "192.0.2.0/24");
+    std::fs::remove_file(place.file("one")).unwrap();
+    assert_eq!(running.reload(&auth, new), Ok(2));
+    assert_eq!(status(&auth, &issuer, "198.51.100.1").await, 403);
+    let again = with("two", "198.51.100.0/24");
+    assert_eq!(running.reload(&auth, again), Ok(3));
+}
+
 #[tokio::test]
 async fn what_takes_a_restart_is_refused_path_by_path() {
     let issuer = TestIssuer::builder().url(I).in_process();
@@ -132,4 +155,27 @@ async fn what_takes_a_restart_is_refused_path_by_path() {
         audit("a")
     );
     assert_eq!(running.reload(&auth, config(&same)).unwrap(), 2);
+}
+
+/// Its store is opened at the start. Without one every process would take the same proof once.
+#[cfg(all(feature = "dpop", feature = "redis"))]
+#[tokio::test]
+async fn proofs_that_are_to_be_kept_in_redis_take_a_restart() {
+    let issuer = TestIssuer::builder().url(I).in_process();
+    let redis = |more: &str| {
+        config(&format!(
+            "[redis]\nurl = 'redis://127.0.0.1:1'\nhints = false\nshared_failures = false\n{more}"
+        ))
+    };
+    let mut running = redis("");
+    let auth = built(&running, &issuer).await;
+    let error = running.reload(&auth, redis("[dpop]")).unwrap_err();
+    assert_eq!(error.problems()[0].field, "dpop");
+    assert_eq!(auth.generation(), 1);
+
+    let here = "replay_store = false\n";
+    let mut running = redis(here);
+    let auth = built(&running, &issuer).await;
+    let with_proofs = format!("{here}[dpop]");
+    assert_eq!(running.reload(&auth, redis(&with_proofs)).unwrap(), 2);
 }

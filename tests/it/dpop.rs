@@ -740,6 +740,39 @@ async fn dpop_09_a_used_proof_stays_used_through_reloads() {
     assert_eq!(error.problems()[0].field, "dpop.replay_store");
 }
 
+/// Nor does one that was too old, and forgotten, come back when proofs may be older.
+#[tokio::test]
+async fn dpop_09_a_used_proof_stays_used_when_proofs_may_be_older() {
+    use crate::reload::settings;
+
+    let minute = || Dpop::new().max_age(Duration::from_secs(60));
+    let bound = Bound::new(minute()).await;
+    let token = bound.token();
+    let used = bound.proof(&token).sign();
+    bound.send(&token, &used).await.assert_let_in();
+    for _ in 0..2 {
+        // In time for both generations of a memory of two minutes, with enough to reach every part of it.
+        bound.world.clock.advance(Duration::from_secs(121));
+        for _ in 0..200 {
+            let other = bound.proof(&token).sign();
+            bound.send(&token, other).await.assert_let_in();
+        }
+    }
+    let auth = &bound.world.auth;
+    auth.reload(settings().dpop(Dpop::new())).unwrap();
+    assert_eq!(bound.send(&token, &used).await.code(), "dpop_replayed");
+
+    // A store is told to keep it for as long.
+    let store: &'static Shared = Box::leak(Box::default());
+    let bound = Bound::new(minute().replay_store(store)).await;
+    let token = bound.token();
+    let made = bound.world.clock.now();
+    let answer = bound.send(&token, bound.proof(&token).sign()).await;
+    answer.assert_let_in();
+    let until = *store.until.lock().unwrap();
+    assert_eq!(until, Some(made.plus_secs(300 + 60)));
+}
+
 #[tokio::test]
 async fn dpop_11_a_nonce_is_for_one_client_and_readable_by_pages() {
     let bound = Bound::new(Dpop::new().nonces_random()).await;

@@ -2,12 +2,15 @@
 
 use std::convert::Infallible;
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use futures_util::poll;
 use http::{HeaderMap, Request, Response, StatusCode};
+use http_body::Frame;
 use http_body_util::{Empty, Full};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
@@ -23,8 +26,9 @@ use tower_mcp_auth::authenticator::PeerAddress;
 use tower_mcp_auth::middleware::RequestBody;
 use tower_mcp_auth::mtls::{ClientCertificates, PeerCertificate};
 use tower_mcp_auth::policy::TrustedProxies;
-use tower_mcp_auth::{Authenticator, Issuer, McpAuthLayer};
+use tower_mcp_auth::{Authenticator, Issuer, McpAuthLayer, ToolRules};
 
+use crate::streams_support::fed;
 use crate::support::{Answer, I, World, described, post};
 
 const ALICE: &[u8] = b"the certificate of alice in DER";
@@ -142,6 +146,40 @@ async fn mtls_02_the_inner_service_sees_no_invention() {
         for name in ["client-cert", "client-cert-chain"] {
             assert_eq!(seen.contains_key(name), kept, "{name} from {address}");
         }
+    }
+}
+
+/// A proxy that is trusted no more does not get by with a request it has begun.
+#[tokio::test]
+async fn mtls_02_a_reload_during_the_body_judges_the_certificate_again() {
+    const CALL: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"list"}}"#;
+    let settings = |proxies: &str| {
+        Authenticator::builder(described(Issuer::new(I)))
+            .tools(ToolRules::new().tool("list", ["read:issues"]))
+            .client_certificates(ClientCertificates::from_proxy())
+            .trusted_proxies(TrustedProxies::new([proxies]).unwrap())
+    };
+    for (proxies, code) in [
+        ("10.0.0.0/8", ""),
+        ("10.0.0.8/32", "client_certificate_mismatch"),
+    ] {
+        let world = world(ClientCertificates::from_proxy()).await;
+        world.auth.reload(settings("10.0.0.0/8")).unwrap();
+        let token = world.token().certificate(ALICE).sign();
+        let (feed, body) = fed();
+        let request = request(&token, PROXY).header("client-cert", header(ALICE));
+        let inner = service_fn(|_: Request<RequestBody<_>>| async {
+            Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
+        });
+        let service = McpAuthLayer::new(world.auth.clone()).layer(inner);
+        let request = request.header("content-type", "application/json");
+        let mut answer = pin!(service.oneshot(request.body(body).unwrap()));
+        assert!(poll!(&mut answer).is_pending());
+        world.auth.reload(settings(proxies)).unwrap();
+        feed.send(Frame::data(CALL.into())).unwrap();
+        drop(feed);
+        let answer = Answer::read(answer.await.unwrap()).await;
+        assert_eq!(answer.code(), code, "{proxies}");
     }
 }
 

@@ -293,3 +293,25 @@ async fn scp_06_scopes_of_rules_that_the_issuer_does_not_offer_are_found_at_star
     let unlisted = auth.issuer_status()[0].unlisted_scopes.to_string();
     assert_eq!(unlisted, "a:two admin write:issues");
 }
+
+/// Every scope that an issuer lists would be remembered, and looked at for its status.
+#[tokio::test]
+async fn scp_06_an_issuer_that_lists_more_scopes_than_anybody_has_is_not_remembered() {
+    let unlisted = async |count: usize| {
+        let listed: Vec<_> = (0..count).map(|number| format!("s{number}")).collect();
+        let issuer = tower_mcp_auth::testing::TestIssuer::builder()
+            .url(crate::support::I)
+            .scopes(listed.iter().map(String::as_str))
+            .in_process();
+        let resource = crate::support::described(tower_mcp_auth::Issuer::new(crate::support::I));
+        let auth = tower_mcp_auth::Authenticator::builder(resource)
+            .fetch(issuer.fetch())
+            .require_scopes(["admin"])
+            .build()
+            .unwrap();
+        auth.warm_up(Duration::from_secs(5)).await.unwrap();
+        auth.issuer_status()[0].unlisted_scopes.contains("admin")
+    };
+    assert!(unlisted(1000).await);
+    assert!(!unlisted(1001).await);
+}

@@ -192,12 +192,12 @@ impl Inner {
             proven.principal.confirmation(),
         );
         let wanted = wanted(by_dpop, confirmation, self.shared.bindings.taken())?;
+        if let Some(certificate) = wanted.certificate {
+            self.check_certificate(certificate, head, asked)?;
+        }
         // The same request was judged before, and has used up its proof.
         if asked.waited.proof {
             return Ok(None);
-        }
-        if let Some(certificate) = wanted.certificate {
-            self.check_certificate(certificate, head, asked)?;
         }
         match wanted.key {
             Some(key) => self.check_proof(key, proven, (found, head), asked),

@@ -6,7 +6,8 @@ use crate::config::read::table;
 use crate::config::secret::Secret;
 
 table! {
-    /// How DPoP proofs are judged. Used proofs are kept in this process, or in `redis`.
+    /// How DPoP proofs are judged. Used proofs are kept in this process, or in `redis`; to add this section where
+    /// they are kept there takes a restart.
     struct Dpop unless(feature = "dpop") {
         /// Refuses access tokens without a proof.
         required: bool,

@@ -35,10 +35,6 @@ pub(crate) enum Stage {
     /// What the directory knows of the user.
     Directory,
     /// Whether the proof was used before.
-    #[cfg_attr(
-        not(feature = "dpop"),
-        expect(dead_code, reason = "there are no proofs")
-    )]
     Proof,
     Session,
     Operation,

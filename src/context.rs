@@ -25,7 +25,8 @@ pub use crate::method::AuthMethod;
 ///
 /// Only this crate makes one, after every check passed: whoever holds an `AuthContext` need not
 /// check anything again. It holds no credential. Find it in the request's extensions, or take it as
-/// an axum extractor (feature `axum`).
+/// an axum extractor (feature `axum`; without it axum's `Handler` is not implemented for a function
+/// that takes one).
 ///
 /// ```
 /// use tower_mcp_auth::AuthContext;

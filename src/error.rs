@@ -28,8 +28,17 @@ impl fmt::Display for Problem {
 
 /// A configuration that cannot be used, with every problem found in it.
 ///
-/// Building never stops at the first mistake: fix the whole list, then build again.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Building never stops at the first mistake: fix the whole list, then build again. `{:?}` reads as
+/// `{}` does, for a `main` that returns this error and for `unwrap`:
+///
+/// ```
+/// use tower_mcp_auth::{Authenticator, ProtectedResource};
+///
+/// let error = Authenticator::builder(ProtectedResource::new("mcp")).build().unwrap_err();
+/// assert!(format!("{error:?}").starts_with("invalid configuration, 2 problems:\n  - "));
+/// assert_eq!(format!("{error:?}"), error.to_string());
+/// ```
+#[derive(Clone, PartialEq, Eq)]
 pub struct ConfigError {
     problems: Vec<Problem>,
 }
@@ -53,6 +62,12 @@ impl fmt::Display for ConfigError {
                     .try_for_each(|problem| write!(f, "\n  - {problem}"))
             }
         }
+    }
+}
+
+impl fmt::Debug for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -59,7 +59,7 @@ Tokens, policies and revocations outlive this program. `--fresh` forgets them.
 # 200: a key of your own, shown once, which works after a restart, too
 curl -i {issue} -X POST
 
-To see, issue and revoke more of them:
+To see, issue and revoke more of them (`cargo install --path . --features cli` installs the program):
 
 mcp-auth --database {database} --pepper-file {pepper} token list --org acme
 ",

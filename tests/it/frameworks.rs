@@ -104,6 +104,36 @@ async fn axum_layer_covers_every_route_and_the_metadata() {
     }
 }
 
+/// What the guide says of routes without authentication.
+#[tokio::test]
+async fn axum_routes_outside_of_the_layer() {
+    let world = World::warm().await;
+    let layer = McpAuthLayer::new(world.auth.clone());
+    let app = || {
+        Router::new()
+            .route("/mcp", any(whoami))
+            .layer(layer.clone())
+    };
+    let probes = || Router::new().route("/healthz", get(|| async { "alive" }));
+    for (app, document) in [
+        (
+            app().route("/healthz", get(|| async { "alive" })),
+            StatusCode::OK,
+        ),
+        (probes().merge(app()), StatusCode::OK),
+        (app().merge(probes()), StatusCode::NOT_FOUND),
+    ] {
+        let probe = send(app.clone(), "GET", "/healthz", None).await;
+        assert_eq!(
+            (probe.status, &*probe.body),
+            (StatusCode::OK, &b"alive"[..])
+        );
+        let refused = send(app.clone(), "POST", "/mcp", None).await;
+        assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
+        assert_eq!(send(app, "GET", PATH, None).await.status, document);
+    }
+}
+
 #[tokio::test]
 async fn axum_route_layer_leaves_other_routes_open() {
     let world = World::warm().await;

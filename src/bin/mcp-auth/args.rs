@@ -381,7 +381,7 @@ pub(crate) enum Dialect {
 
 #[derive(Args, Debug)]
 pub(crate) struct Audit {
-    /// A file that `JsonLines` wrote; - or nothing for stdin
+    /// A file that `JsonLinesAudit` wrote; - or nothing for stdin
     pub(crate) file: Option<PathBuf>,
     /// Go on as records come, until Ctrl-C
     #[arg(long)]

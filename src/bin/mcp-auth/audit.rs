@@ -173,7 +173,7 @@ fn open(path: &Path) -> Result<File, Failure> {
         Failure::failed(
             what,
             error,
-            "give the file that your server's JsonLines writes",
+            "give the file that your server's JsonLinesAudit writes",
         )
     })
 }

@@ -20,6 +20,7 @@ use tokio::time::Sleep;
 
 use super::need::{Need, Waited, settle};
 use super::sender::{Arrival, Sender};
+use super::slot::Slot;
 use super::{Authenticator, Current};
 use crate::clock::UnixTime;
 use crate::context::AuthContext;
@@ -41,6 +42,8 @@ const LAST_SECOND: Duration = Duration::from_millis(250);
 #[derive(Clone)]
 pub(crate) struct Opening {
     current: Current,
+    /// Where newer settings will be: a reload makes none for a mount without an owner.
+    _slot: Option<Arc<Slot>>,
     context: AuthContext,
     /// The token, if its issuer has to be asked about it again.
     opaque: Option<Arc<SecretText>>,
@@ -107,6 +110,7 @@ impl Current {
             .filter(|text| !is_token_shaped(text));
         Some(Opening {
             current: self.clone(),
+            _slot: self.0.slot.upgrade(),
             context: context.clone(),
             opaque: opaque.map(|text| Arc::new(SecretText::new(text))),
             sender,

@@ -15,10 +15,6 @@ use crate::jose::read;
 use crate::scope::ScopeSet;
 use crate::telemetry::{FetchKind, Fetches, Meter};
 
-/// The most scopes of an issuer that are remembered, to say which of ours are missing. Of one that lists more
-/// nothing is said: a document must not take much more room than its text, nor every look at its issuer time.
-const MOST_SCOPES: usize = 1000;
-
 /// How long an answer is used without asking again.
 const FRESH: Duration = Duration::from_secs(3600);
 /// How long it is used while the issuer does not give a better one.
@@ -261,12 +257,12 @@ impl Discovery {
                 self.identifier
             )));
         }
-        let listed = metadata.scopes_supported.as_array();
-        let listed = listed.filter(|listed| listed.len() <= MOST_SCOPES);
-        let listed = listed.map(|listed| {
-            let listed = listed.iter().filter_map(|scope| scope.as_str());
-            listed.map(Box::from).collect()
-        });
+        let word = |scope: &serde_json::Value| scope.as_str().map(Box::from);
+        let all = metadata.scopes_supported.as_array();
+        // Of more nothing is said: a document must not take much more room than its text, nor every look
+        // at its issuer time.
+        let few = all.filter(|all| all.len() <= 1000);
+        let listed = few.map(|few| few.iter().filter_map(word).collect());
         // Keys found elsewhere, and tokens that need none, do without.
         let needs_keys = self.configured.is_none() && !self.introspects;
         let jwks_uri = match metadata.jwks_uri {

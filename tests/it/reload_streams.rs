@@ -14,7 +14,7 @@ use tower_mcp_auth::middleware::RequestBody;
 use tower_mcp_auth::{Authenticator, Introspection, Issuer, McpAuthLayer, ProtectedResource};
 
 use crate::reload::{V2, token_settings};
-use crate::streams_support::{EVENTS, fed};
+use crate::streams_support::{EVENTS, Open, fed};
 use crate::support::{I, described, post};
 use crate::tokens_support::{ADA, TokenWorld, basic};
 
@@ -121,6 +121,22 @@ async fn mcp_20_an_opaque_token_is_asked_about_again() {
     // It cannot be asked any more: nobody's token.
     world.auth.reload(of(trusted())).unwrap();
     open.ended_for("unrecognized_credential").await;
+}
+
+/// A stream is all that is left of its mount, and hears of the new settings all the same.
+#[tokio::test(start_paused = true)]
+async fn mcp_20_a_stream_of_a_mount_that_is_gone_ends_too() {
+    let world = TokenWorld::new().await;
+    let mount = world.auth.mount(ProtectedResource::new(V2)).unwrap();
+    let token = world.issuer.token(V2).claim("org_id", "acme").sign();
+    let request = post().header("authorization", format!("Bearer {token}"));
+    let mut open = Open::by(&mount, request, EVENTS).await;
+    open.assert_open();
+    drop(mount);
+    let elsewhere = Issuer::new("https://elsewhere.example");
+    world.auth.reload(of(elsewhere)).unwrap();
+    open.feed("data: not any more\n\n");
+    open.ended_for("unknown_issuer").await;
 }
 
 /// A stream whose request came before a reload, and whose response begins after it.

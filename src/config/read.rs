@@ -254,7 +254,7 @@ impl<'v> Fields<'v> {
 /// ```text
 /// table! {
 ///     /// What the table is about.
-///     struct Name unless(feature = "x") {     // fields are not looked at without that feature
+///     struct Name {
 ///         /// What the setting means.
 ///         [restart] setting: Option<Text> = "what it is when left out",
 ///     }
@@ -263,15 +263,11 @@ impl<'v> Fields<'v> {
 macro_rules! table {
     (
         $(#[doc = $about:literal])+
-        struct $name:ident $(unless($($needed:tt)+))? {
+        struct $name:ident {
             $( $(#[doc = $doc:literal])+ $([$restart:ident])? $field:ident : $kind:ty $(= $default:tt)? ),+ $(,)?
         }
     ) => {
         $(#[doc = $about])+
-        $(#[cfg_attr(
-            any(true, $($needed)+),
-            allow(dead_code, reason = "read, and refused where a feature that would use it is missing")
-        )])?
         #[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own in the file")]
         pub(in crate::config) struct $name {
             $( $(#[doc = $doc])+ pub(in crate::config) $field: $kind, )+
@@ -304,7 +300,10 @@ macro_rules! table {
                 let names = [$(stringify!($field)),+];
                 let fields = $crate::config::read::Fields::of(value, at, &names, reader)?;
                 $( let $field = fields.take(stringify!($field), concat!($($doc, "\n"),+), reader); )+
-                Some(Self { $($field: $field?),+ })
+                let read = Self { $($field: $field?),+ };
+                // Where a feature is missing, some are refused before anything else looks at them.
+                $(let _: &$kind = &read.$field;)+
+                Some(read)
             }
         }
     };

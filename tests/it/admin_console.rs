@@ -71,6 +71,8 @@ impl Console {
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("mcp-auth-console-{}-{count}", std::process::id());
         let folder = Folder(std::env::temp_dir().join(name));
+        // Of a process that was killed, and had the same number.
+        let _ = std::fs::remove_dir_all(&folder.0);
         let options = Options {
             port: 0,
             mcp_port: 0,

@@ -54,7 +54,10 @@ impl Folder {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("mcp-auth-quickstart-{}-{count}", std::process::id());
-        Self(std::env::temp_dir().join(name))
+        let folder = std::env::temp_dir().join(name);
+        // Of a process that was killed, and had the same number.
+        let _ = std::fs::remove_dir_all(&folder);
+        Self(folder)
     }
 
     pub(crate) fn file(&self, name: &str) -> PathBuf {

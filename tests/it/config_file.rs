@@ -27,6 +27,8 @@ impl Place {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("mcp-auth-config-{}-{number}", std::process::id());
         let folder = std::env::temp_dir().join(name);
+        // Of a process that was killed, and had the same number.
+        let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir(&folder).unwrap();
         Self(folder)
     }

@@ -88,7 +88,15 @@ async fn a_file_opens_a_server_with_a_database() {
         );
     }
     drop((config, auth));
-    let audit = std::fs::read_to_string(place.file("audit.jsonl")).unwrap();
+    // The sink is flushed when its last owner ends, which may be the task that notes the last use.
+    let mut audit = String::new();
+    for _ in 0..500 {
+        audit = std::fs::read_to_string(place.file("audit.jsonl")).unwrap();
+        if audit.lines().count() >= 4 && audit.ends_with('\n') {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
     let records: Vec<serde_json::Value> = audit
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())

@@ -36,6 +36,8 @@ impl Database {
             COUNT.fetch_add(1, Ordering::Relaxed)
         );
         let folder = std::env::temp_dir().join(name);
+        // Of a process that was killed, and had the same number.
+        let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).unwrap();
         Self { folder }
     }

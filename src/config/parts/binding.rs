@@ -8,7 +8,7 @@ use crate::config::secret::Secret;
 table! {
     /// How DPoP proofs are judged. Used proofs are kept in this process, or in `redis`; to add this section where
     /// they are kept there takes a restart.
-    struct Dpop unless(feature = "dpop") {
+    struct Dpop {
         /// Refuses access tokens without a proof.
         required: bool,
         /// The algorithms of proofs, the preferred one first.
@@ -24,7 +24,7 @@ table! {
 
 table! {
     /// Where the client's certificate is found.
-    struct ClientCertificates unless(feature = "mtls") {
+    struct ClientCertificates {
         /// In the extensions of a request, as `PeerCertificate`: this server terminates TLS itself.
         from_connection: bool,
         /// In the header `Client-Cert` of requests that come from `network.trusted_proxies`.

@@ -44,7 +44,7 @@ table! {
 
 table! {
     /// The client that fetches metadata and keys.
-    struct Http unless(feature = "client") {
+    struct Http {
         /// Reaches every issuer, except on loopback, through an HTTP CONNECT proxy: `http://user:password@host:3128`. A
         /// secret, because a password may stand in it. The proxy has to refuse private addresses.
         [restart] proxy: Option<Secret>,

@@ -12,7 +12,7 @@ pub(in crate::config) type Policies = Either<List<Policy>, PolicyStore>;
 
 table! {
     /// Where policies are.
-    struct PolicyStore unless(any()) {
+    struct PolicyStore {
         /// In the `database`, where administrators change them.
         store: Store,
     }
@@ -47,7 +47,7 @@ impl Setting for Policy {
 
 table! {
     /// The policy of one organization. Every rule can only take away.
-    struct PolicyTable unless(any()) {
+    struct PolicyTable {
         /// Whose policy this is.
         organization: Text,
         /// The number of this version.
@@ -83,7 +83,7 @@ table! {
 
 table! {
     /// The OAuth clients that are let in.
-    struct ClientTable unless(any()) {
+    struct ClientTable {
         /// Whether the list counts. Off, it is kept for later.
         enforced: Option<bool> = true,
         /// Whether this server's `supported_clients` are on the list.
@@ -97,7 +97,7 @@ table! {
 
 table! {
     /// Intents that are on: `read`, `write`, `search`, `delete`, `manage`.
-    struct Groups unless(any()) {
+    struct Groups {
         /// In products that are not named.
         others: Option<List<GroupIntent>> = ["read", "write", "search"],
         /// By product, exactly these.

@@ -6,7 +6,7 @@ use crate::config::secret::Secret;
 
 table! {
     /// Tokens, policies and revocations in one SQL database. Features `sqlite`, `postgres`.
-    struct Database unless(any(feature = "sqlite", feature = "postgres")) {
+    struct Database {
         /// `sqlite:/var/lib/mcp/auth.db`, or `postgres://user@host/database?sslmode=verify-full`. A secret, because a
         /// password stands in it.
         [restart] url: Secret,
@@ -21,7 +21,7 @@ table! {
 
 table! {
     /// Hints, failures and proofs through Redis. Feature `redis`.
-    struct Redis unless(feature = "redis") {
+    struct Redis {
         /// `redis://user:password@host:6379/0`, `rediss://` for TLS. A secret, because a password stands in it.
         [restart] url: Secret,
         /// Tells other processes of changes at once, instead of within two seconds. Needs a `database`.

@@ -31,7 +31,7 @@ impl Setting for Tools {
 
 table! {
     /// Names may be patterns: `*` within a name, `**` across `/` in URIs.
-    struct ToolTable unless(any()) {
+    struct ToolTable {
         /// What tools need: for each name a list of scopes, `"always_on"`, or a table.
         tools: Named<Rule>,
         /// What prompts need.
@@ -59,7 +59,7 @@ table! {
 
 table! {
     /// A rule: every member that is there has to be met.
-    struct RuleTable unless(any()) {
+    struct RuleTable {
         /// All of these scopes.
         scopes: Option<List<Text>>,
         /// All scopes of one of these lists, in place of `scopes`.
@@ -86,7 +86,7 @@ table! {
 
 table! {
     /// A permission group.
-    struct GroupTable unless(any()) {
+    struct GroupTable {
         /// The product, as policies spell it.
         product: Text,
         /// What the tool does to it.

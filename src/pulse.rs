@@ -16,6 +16,15 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// Of a call with a deadline.
+    pub(crate) fn in_time<T, E, L>(result: &Result<Result<T, E>, L>) -> Result<(), Self> {
+        match result {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) => Err(Self::Failed),
+            Err(_) => Err(Self::NoAnswer),
+        }
+    }
+
     /// The stable name: `no_answer`, `panicked` or `failed`.
     #[must_use]
     pub const fn name(self) -> &'static str {

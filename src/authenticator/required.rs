@@ -42,9 +42,7 @@ impl Current {
             rejection(state, context)
         })
     }
-}
 
-impl Current {
     /// The refusal that [`admit_on_record`](Self::admit_on_record) would end in now.
     pub(crate) fn foresee_record(&self, context: Option<&AuthContext>) -> Result<(), Rejection> {
         let required = self.0.ground.audit.as_ref().filter(|audit| audit.required);

@@ -186,11 +186,7 @@ impl Line {
         let meter = self.probe.meter();
         let exchange = meter.timed(Call::ExchangeFailures, exchange, Ended::in_time);
         let sums = exchange.await;
-        let beat = match &sums {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(_)) => Err(Fault::Failed),
-            Err(_) => Err(Fault::NoAnswer),
-        };
+        let beat = Fault::in_time(&sums);
         if let Some(throttle) = throttle.upgrade() {
             self.pulse.beat(throttle.clock.monotonic(), beat);
         }

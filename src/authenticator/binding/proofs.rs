@@ -138,11 +138,7 @@ impl Inner {
                 Begin::Pending(Box::pin(async move {
                     let claim = meter.timed(Call::ClaimProof, claim, Ended::in_time);
                     let claim = claim.await;
-                    let beat = match &claim {
-                        Ok(Ok(_)) => Ok(()),
-                        Ok(Err(_)) => Err(Fault::Failed),
-                        Err(_) => Err(Fault::NoAnswer),
-                    };
+                    let beat = Fault::in_time(&claim);
                     pulse.beat(clock.monotonic(), beat);
                     let cause = match claim {
                         Ok(Ok(Claim::First)) => return Ok(context),

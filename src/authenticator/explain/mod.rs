@@ -10,9 +10,8 @@ use futures_util::FutureExt;
 use super::need::{Asked, Waited, settle};
 use super::sender::{Arrival, Sender};
 use super::slot::Current;
-use super::trail::{granted, refused, times};
 use super::{Head, Inner};
-use crate::audit::{AuditEvent, AuditRecord};
+use crate::audit::AuditEvent;
 use crate::context::AuthContext;
 use crate::rejection::{Reason, Rejection};
 use crate::secret::SecretText;
@@ -68,16 +67,10 @@ impl Current {
         let Some(audit) = &ground.audit else {
             return;
         };
-        let (now, latency) = times(&*ground.clock, arrival);
-        let record = match decision {
-            Ok(None) => AuditRecord::new(AuditEvent::AuthOk, now),
-            Ok(Some(context)) => granted(now, context),
-            Err(rejection) => refused(now, rejection),
-        };
-        let record = self.described(record, head, arrival, &audit.trail);
-        let mut record = record.of_event(AuditEvent::AuthExplained);
-        record.latency = latency;
-        audit.trail.record(record);
+        let record = self.decided(audit, head, (decision, (None, None)), arrival);
+        audit
+            .trail
+            .record(record.of_event(AuditEvent::AuthExplained));
     }
 }
 

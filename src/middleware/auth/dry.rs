@@ -39,7 +39,7 @@ pub(crate) async fn foresee(
         credential: true,
         operation: true,
     };
-    let visit = Visit::by(auth.clone(), stages, head);
+    let visit = Visit::by(auth.clone(), auth.changes(), stages, head);
     let way = Way::told_to(track);
     way.reach(Stage::Edge);
     match edge::judge(auth.resource(), head, &parts.uri) {

@@ -66,17 +66,18 @@ impl Visit {
     pub(super) fn new(auth: &Authenticator, stages: Stages, head: Head<'_>) -> Self {
         // In this order: a reload after it is a change.
         let changes = auth.changes();
-        let outside = head.extensions.get().filter(|_| !stages.credential);
-        Self {
-            changes,
-            ..Self::by(auth.as_outside(outside), stages, head)
-        }
+        let auth = if stages.credential {
+            auth.latest()
+        } else {
+            auth.as_outside(head.extensions.get())
+        };
+        Self::by(auth, changes, stages, head)
     }
 
     /// By these settings, whatever the newest are.
-    pub(super) fn by(auth: Current, stages: Stages, head: Head<'_>) -> Self {
+    pub(super) fn by(auth: Current, changes: u64, stages: Stages, head: Head<'_>) -> Self {
         Self {
-            changes: auth.changes(),
+            changes,
             arrival: auth.arrival(head),
             auth,
             stages,

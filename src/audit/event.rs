@@ -45,6 +45,9 @@ pub enum AuditEvent {
     /// another process that shares a log;
     /// [`AuditRecord::revocation`](super::AuditRecord::revocation) says which.
     RevocationApplied,
+    /// New settings came into force ([`Authenticator::reload`](crate::Authenticator::reload));
+    /// [`AuditRecord::generation`](super::AuditRecord::generation) counts them.
+    SettingsChanged,
     /// A response that was still going on was ended, because its request would not be let in any
     /// more.
     StreamEnded,
@@ -59,7 +62,7 @@ impl AuditEvent {
     /// # use tower_mcp_auth::audit::AuditEvent;
     /// assert!(AuditEvent::ALL.iter().all(|event| event.name().contains('.')));
     /// ```
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::AuthOk,
         Self::AuthFail,
         Self::AuthDenied,
@@ -74,6 +77,7 @@ impl AuditEvent {
         Self::TokenFailing,
         Self::PolicyChanged,
         Self::RevocationApplied,
+        Self::SettingsChanged,
         Self::StreamEnded,
         Self::AuditDropped,
     ];
@@ -101,6 +105,7 @@ impl AuditEvent {
             Self::TokenFailing => "token.failing",
             Self::PolicyChanged => "policy.changed",
             Self::RevocationApplied => "revocation.applied",
+            Self::SettingsChanged => "settings.changed",
             Self::StreamEnded => "stream.ended",
             Self::AuditDropped => "audit.dropped",
         }
@@ -130,7 +135,8 @@ impl AuditEvent {
             | Self::TokenRevoked
             | Self::TokenLeaked
             | Self::PolicyChanged
-            | Self::RevocationApplied => AuditOutcome::Done,
+            | Self::RevocationApplied
+            | Self::SettingsChanged => AuditOutcome::Done,
             Self::AuthUnavailable | Self::AuthAbandoned | Self::AuditDropped => AuditOutcome::Error,
         }
     }

@@ -3,7 +3,7 @@
 //! Every request that was let in or refused gives one [`AuditRecord`] to an [`AuditSink`], whatever
 //! its method of authentication. Records hold ids, never credentials, and no text in them can break
 //! a line or drive a terminal ([`AuditText`]). Of API tokens the same sink hears when they are issued,
-//! rolled, revoked and found leaked; of policies, when they change; and of every revocation.
+//! rolled, revoked and found leaked; of policies and settings, when they change; and of every revocation.
 //!
 //! | sink | for |
 //! | --- | --- |

@@ -71,7 +71,7 @@ impl Kind {
             AuditEvent::AuthExplained => (Class::ApiActivity, (OTHER, "Decision Explained")),
             AuditEvent::StreamEnded => (Class::ApiActivity, (OTHER, "Stream Ended")),
             AuditEvent::TokenCreated => (Class::EntityManagement, (1, "Create")),
-            AuditEvent::TokenRolled | AuditEvent::PolicyChanged => {
+            AuditEvent::TokenRolled | AuditEvent::PolicyChanged | AuditEvent::SettingsChanged => {
                 (Class::EntityManagement, (3, "Update"))
             }
             AuditEvent::TokenRevoked | AuditEvent::TokenLeaked | AuditEvent::RevocationApplied => {
@@ -102,7 +102,7 @@ impl AuditRecord {
     /// The record as an event of OCSF 1.3.0: API Activity (6003) for requests of callers that are
     /// known, and for those that were judged by something else than their credential;
     /// Authentication (3002) for credentials that are refused; Entity Management (3004) for tokens,
-    /// policies and revocations; and the base event for `audit.dropped`.
+    /// policies, settings and revocations; and the base event for `audit.dropped`.
     ///
     /// What OCSF has no place for stands under `unmapped`, by the names of the members of
     /// [`to_json`](Self::to_json).
@@ -282,6 +282,9 @@ impl AuditRecord {
     fn entity(&self) -> Value {
         if let Some(revocation) = &self.revocation {
             return json!({ "type_id": OTHER, "type": revocation.kind, "uid": revocation.id.as_str() });
+        }
+        if let Some(generation) = self.generation {
+            return json!({ "type_id": OTHER, "type": "Settings", "uid": generation.to_string() });
         }
         if self.event == AuditEvent::PolicyChanged {
             let name = self

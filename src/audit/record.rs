@@ -100,6 +100,9 @@ pub struct AuditRecord {
     /// What was revoked, in a record of a revocation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revocation: Option<AuditRevocation>,
+    /// The generation of the settings that came into force, in a record of that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub generation: Option<u64>,
     /// By which rule.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy: Option<AuditPolicy>,
@@ -148,6 +151,7 @@ impl AuditRecord {
             target: None,
             net: None,
             revocation: None,
+            generation: None,
             policy: None,
             latency: Duration::ZERO,
             request_id: None,

@@ -21,8 +21,10 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
 
+use super::ground::Ground;
 use super::slot::Slot;
 use super::{Authenticator, AuthenticatorBuilder, Inner};
+use crate::audit::{AuditEvent, AuditRecord};
 use crate::error::{ConfigError, Problems};
 use crate::signal::Causes;
 
@@ -58,6 +60,8 @@ impl Authenticator {
     ///   failures, if the [throttle](AuthenticatorBuilder::throttle) is the same. Introspection answers
     ///   are asked for anew.
     /// - Keys of new issuers are being fetched, if a Tokio runtime is current.
+    ///
+    /// The audit sink hears of it as [`settings.changed`](crate::audit::AuditEvent::SettingsChanged).
     ///
     /// `OriginLayer`, `ResourceMetadataLayer` and `cors(…)` keep the [`Resource`](crate::Resource) they
     /// were made with, and a receiver of security events its transmitters.
@@ -118,6 +122,7 @@ impl Authenticator {
         first.begin_with_keys();
         let generation = first.shared.generation;
         tracing::info!(target: "tower_mcp_auth::reload", generation, "new settings are in force");
+        ground.record_settings(generation);
         Ok(generation)
     }
 
@@ -162,6 +167,20 @@ fn renew(slots: &[Weak<Slot>], builder: AuthenticatorBuilder) -> Result<Vec<Rene
         }
     }
     problems.or(Some(renewed))
+}
+
+impl Ground {
+    /// Who reads the records has to know where the rules changed.
+    fn record_settings(&self, generation: u64) {
+        let Some(audit) = &self.audit else { return };
+        // The clock is the user's and may panic (R15). The settings are in force all the same.
+        let Ok(now) = catch_unwind(AssertUnwindSafe(|| self.clock.now())) else {
+            return;
+        };
+        let mut record = AuditRecord::new(AuditEvent::SettingsChanged, now);
+        record.generation = Some(generation);
+        audit.trail.record(record);
+    }
 }
 
 impl Inner {

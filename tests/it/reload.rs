@@ -637,6 +637,35 @@ async fn r28_the_reader_of_the_log_is_not_doubled() {
 }
 
 /// A part of the user's that panics hurts one request, and no reload.
+/// Whoever reads the records sees where the rules changed, and not where they did not.
+#[tokio::test]
+async fn edge_08_a_reload_is_on_record() {
+    let audit = MemoryAudit::new();
+    let world = World::cold().rebuilt(|builder| builder.audit(audit.clone()));
+    let mount = world.auth.mount(ProtectedResource::new(V2)).unwrap();
+    world.auth.reload(settings()).unwrap();
+    let mistaken = Authenticator::builder(ProtectedResource::new(R));
+    world.auth.reload(mistaken).unwrap_err();
+    mount.reload(settings()).unwrap();
+    let records = audit.take();
+    let told: Vec<_> = records
+        .iter()
+        .map(|record| (record.event.name(), record.generation, record.seq))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("settings.changed", Some(2), 1),
+            ("settings.changed", Some(3), 2)
+        ]
+    );
+    let entity = records[0].to_ocsf()["entity"].clone();
+    assert_eq!(
+        entity,
+        json!({"type_id": 99, "type": "Settings", "uid": "2"})
+    );
+}
+
 #[tokio::test]
 async fn r15_a_panic_of_the_users_stops_no_reload() {
     let world = World::cold()

@@ -229,6 +229,7 @@ fn events_are_of_the_class_an_analyst_looks_for() {
     assert_eq!(class(AuditEvent::TokenCreated, 1), 300_401);
     assert_eq!(class(AuditEvent::TokenRevoked, 1), 300_409);
     assert_eq!(class(AuditEvent::PolicyChanged, 1), 300_403);
+    assert_eq!(class(AuditEvent::SettingsChanged, 1), 300_403);
     assert_eq!(class(AuditEvent::AuditDropped, 2), 99);
 }
 

@@ -8,6 +8,7 @@
     reason = "a test binary exports nothing, and clippy.toml exempts test functions only, not what they share"
 )]
 
+mod config;
 mod failures;
 mod faults;
 mod fleet;

@@ -3,7 +3,8 @@
 //! `cargo bench --features testing --bench load -- --minutes 10`. A server in a process of its own, on
 //! loopback; nine of ten requests bring a bad credential that was never seen before, each from an address
 //! of its own, so that no limit spares the server the work. `--minutes N` (1), `--rate N` requests a second
-//! (5,000; 0 for as many as go). Memory is read from `/proc`, so on Linux only.
+//! (5,000; 0 for as many as go), `--issuer-away`: the issuer refuses every connection all the time (G5).
+//! Memory is read from `/proc`, so on Linux only.
 
 #![allow(
     clippy::unwrap_used,
@@ -29,6 +30,7 @@ use serde_json::{Value, json};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_mcp_auth::audit::{AuditRecord, AuditSink};
 use tower_mcp_auth::authenticator::PeerAddress;
+use tower_mcp_auth::testing::Fault;
 use tower_mcp_auth::throttle::ThrottleSettings;
 use tower_mcp_auth::{McpAuthLayer, SigningAlgorithm};
 
@@ -47,6 +49,10 @@ const QUIET: Duration = Duration::from_secs(10);
 
 /// Where the bad say they come from; the server believes it.
 const FROM: &str = "x-load-from";
+
+/// What is said to the server. It answers everything with its counts.
+const COUNTS: &str = "counts";
+const LOSE_ISSUER: &str = "lose the issuer";
 
 // --- the server -----------------------------------------------------------------------------------
 
@@ -90,12 +96,18 @@ fn server() {
         .collect();
     println!("{}", json!({"address": address, "good": good}));
     io::stdout().flush().unwrap();
-    // A line is a question for the counts. The end is that of whoever started us.
-    for _ in io::stdin().lines() {
+    // The end is that of whoever started us.
+    for line in io::stdin().lines() {
+        if line.unwrap() == LOSE_ISSUER {
+            fixture.issuer.fail_all(Fault::Refuse);
+            fixture.issuer.reset_hits();
+        }
         let decided = counts.0.lock().unwrap().clone();
+        let remembered = auth.verified_tokens();
+        let asked = fixture.issuer.requests().len();
         println!(
             "{}",
-            json!({"decided": decided, "remembered": auth.verified_tokens()})
+            json!({"decided": decided, "remembered": remembered, "issuer_asked": asked})
         );
     }
 }
@@ -131,9 +143,9 @@ impl Server {
         serde_json::from_str(&line).unwrap()
     }
 
-    fn counts(&mut self) -> Value {
+    fn say(&mut self, line: &str) -> Value {
         let input = self.process.stdin.as_mut().unwrap();
-        writeln!(input, "counts").unwrap();
+        writeln!(input, "{line}").unwrap();
         self.line()
     }
 
@@ -158,6 +170,7 @@ impl Drop for Server {
 struct Settings {
     minutes: u32,
     rate: u32,
+    issuer_away: bool,
 }
 
 impl Settings {
@@ -173,6 +186,7 @@ impl Settings {
         Self {
             minutes,
             rate: number("--rate", 5_000),
+            issuer_away: arguments.iter().any(|one| one == "--issuer-away"),
         }
     }
 
@@ -246,6 +260,9 @@ fn main() {
     // Once to warm up: connections, caches, the allocator.
     ask(address, &good, None, settings.pace(), QUIET / 5);
     let (quiet, _) = ask(address, &good, None, settings.pace(), QUIET);
+    if settings.issuer_away {
+        server.say(LOSE_ISSUER);
+    }
     let start = server.resident();
     let ((under, refused), (early, end)) = thread::scope(|scope| {
         let watching = scope.spawn(|| watch(&server, time));
@@ -253,7 +270,7 @@ fn main() {
         (answers, watching.join().unwrap())
     });
     report(&settings, &[quiet, under, refused], [start, early, end]);
-    println!("the server says: {}", server.counts());
+    println!("the server says: {}", server.say(COUNTS));
 }
 
 fn report(settings: &Settings, answers: &[Answers; 3], memory: [u64; 3]) {
@@ -262,7 +279,12 @@ fn report(settings: &Settings, answers: &[Answers; 3], memory: [u64; 3]) {
     let growth = (end / early - 1.0) * 100.0;
     let seconds = float(u64::from(settings.minutes) * 60);
     let micros = |answers: &Answers, at| float(percentile(&answers.nanos, at)) / 1e3;
-    println!("load: {} min, rate {}", settings.minutes, settings.rate);
+    let away = settings.issuer_away;
+    let issuer = if away { ", without the issuer" } else { "" };
+    println!(
+        "load: {} min, rate {}{issuer}",
+        settings.minutes, settings.rate
+    );
     println!(
         "  good {:?}, bad {:?}, {:.0} a second in all",
         under.by_status,
@@ -273,7 +295,8 @@ fn report(settings: &Settings, answers: &[Answers; 3], memory: [u64; 3]) {
         "  memory, MiB: {start:.1} before, {early:.1} at 10 %, {end:.1} at the end: {growth:+.1} %"
     );
     let mut figures = json!({
-        "minutes": settings.minutes, "rate": settings.rate, "good": under.by_status, "bad": refused.by_status,
+        "minutes": settings.minutes, "rate": settings.rate, "issuer_away": away,
+        "good": under.by_status, "bad": refused.by_status,
         "mib": {"before": start, "at_10_percent": early, "end": end, "growth_percent": growth},
     });
     for (at, per_mille) in [("p50", 500), ("p99", 990), ("p99.9", 999)] {

@@ -17,7 +17,6 @@ use tower_mcp_auth::api_token::foreign::{
     ForeignCredential, ForeignToken, ForeignTokenBuilder, ForeignTokens,
 };
 use tower_mcp_auth::clock::{Clock, SystemClock};
-use tower_mcp_auth::ident::OrganizationId;
 use tower_mcp_auth::policy::{MemoryPolicyStore, PolicyStore};
 use tower_mcp_auth::{Authenticator, BackendError, Issuer, OrganizationPolicy, ProtectedResource};
 
@@ -128,7 +127,7 @@ async fn story() -> Result<Vec<Outcome>, Box<dyn Error>> {
 
     let key = || bearer(BOTS_KEY);
     let mut outcomes = vec![present(&auth, "a key, no policy yet", key()).await];
-    let acme = OrganizationId::new("acme").ok_or("not an organization")?;
+    let acme = "acme".parse()?;
     let policy = OrganizationPolicy::new(acme).api_tokens(true);
     policies.put(policy, 0).await?;
     outcomes.push(present(&auth, "switched on", key()).await);

@@ -10,7 +10,6 @@ use std::error::Error;
 use http::Request;
 use http::header::AUTHORIZATION;
 use tower_mcp_auth::api_token::{ApiTokens, MemoryStore, NewToken, Peppers};
-use tower_mcp_auth::ident::OrganizationId;
 use tower_mcp_auth::policy::{MemoryPolicyStore, PolicyStore};
 use tower_mcp_auth::{Authenticator, Issuer, OrganizationPolicy, ProtectedResource};
 
@@ -67,7 +66,7 @@ async fn story() -> Result<Vec<Outcome>, Box<dyn Error>> {
     let key = issued.token.expose();
     let mut outcomes = vec![present(&auth, "issued, no policy yet", key).await];
 
-    let acme = OrganizationId::new("acme").ok_or("not an organization")?;
+    let acme = "acme".parse()?;
     let policy = OrganizationPolicy::new(acme).contact("alice@acme.example");
     // 0: there is no policy yet. Later, the version of the one that was looked at.
     let stored = policies.put(policy.api_tokens(true), 0).await?;

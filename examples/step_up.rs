@@ -16,7 +16,6 @@ use http_body_util::{BodyExt, Collected, Full};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_mcp_auth::api_token::{ApiTokens, MemoryStore, NewToken, Peppers};
 use tower_mcp_auth::clock::{Clock, SystemClock};
-use tower_mcp_auth::ident::OrganizationId;
 use tower_mcp_auth::middleware::RequestBody;
 use tower_mcp_auth::policy::MemoryPolicyStore;
 use tower_mcp_auth::testing::TestIssuer;
@@ -95,7 +94,7 @@ async fn send(
 async fn story() -> Result<Vec<Outcome>, Box<dyn Error>> {
     let issuer = TestIssuer::builder().claim("org_id", "acme").in_process();
     let tokens = ApiTokens::new(MemoryStore::new(), Peppers::generate()?);
-    let acme = OrganizationId::new("acme").ok_or("not an organization")?;
+    let acme = "acme".parse()?;
     let auth = Authenticator::builder(
         ProtectedResource::new(URL)
             .issuer(Issuer::new(issuer.url()).organization_claim("org_id"))

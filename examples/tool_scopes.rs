@@ -16,7 +16,6 @@ use serde_json::json;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_mcp_auth::api_token::{ApiTokens, MemoryStore, NewToken, Peppers};
 use tower_mcp_auth::clock::{Clock, SystemClock};
-use tower_mcp_auth::ident::OrganizationId;
 use tower_mcp_auth::middleware::RequestBody;
 use tower_mcp_auth::policy::{GroupRules, Intent, MemoryPolicyStore};
 use tower_mcp_auth::testing::TestIssuer;
@@ -120,10 +119,9 @@ type Caller = (&'static str, String);
 async fn world(rules: ToolRules) -> Result<(Authenticator, [Caller; 6]), Box<dyn Error>> {
     let issuer = TestIssuer::builder().in_process();
     let tokens = ApiTokens::new(MemoryStore::new(), Peppers::generate()?);
-    let policy = |name| OrganizationId::new(name).map(OrganizationPolicy::new);
-    let acme = policy("acme").ok_or("no such name")?.api_tokens(true);
+    let acme = OrganizationPolicy::new("acme".parse()?).api_tokens(true);
     let read_only = GroupRules::new().product("issues", [Intent::Read]);
-    let globex = policy("globex").ok_or("no such name")?.groups(read_only);
+    let globex = OrganizationPolicy::new("globex".parse()?).groups(read_only);
     let auth = Authenticator::builder(
         ProtectedResource::new(URL)
             .issuer(Issuer::new(issuer.url()).organization_claim("org_id"))

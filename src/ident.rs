@@ -1,6 +1,7 @@
 //! Checked names of parties and keys: once constructed, never empty and free of control characters.
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::{Arc, LazyLock};
 
 use serde::de::Error as _;
@@ -13,11 +14,39 @@ fn is_acceptable(value: &str) -> bool {
     !value.is_empty() && value.len() <= MAX_BYTES && !value.chars().any(char::is_control)
 }
 
+/// A text that is no identifier: empty, longer than 2,048 bytes, or with a control character.
+///
+/// ```
+/// use tower_mcp_auth::ident::OrganizationId;
+///
+/// let error = "acme\n".parse::<OrganizationId>().unwrap_err();
+/// let expected = "not a valid OrganizationId: 1 to 2048 bytes without control characters";
+/// assert_eq!(error.to_string(), expected);
+/// ```
+// Without the text, which may be anybody's and is what a log must not hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvalidIdentifier {
+    kind: &'static str,
+}
+
+impl fmt::Display for InvalidIdentifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = self.kind;
+        write!(
+            f,
+            "not a valid {kind}: 1 to {MAX_BYTES} bytes without control characters"
+        )
+    }
+}
+
+impl std::error::Error for InvalidIdentifier {}
+
 macro_rules! identifier {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         ///
-        /// Compared byte for byte. Cloning shares the text.
+        /// Compared byte for byte. Cloning shares the text. Made of text by [`new`](Self::new) or by
+        /// [`parse`](str::parse).
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(Arc<str>);
 
@@ -34,6 +63,15 @@ macro_rules! identifier {
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidIdentifier;
+
+            fn from_str(text: &str) -> Result<Self, InvalidIdentifier> {
+                let kind = stringify!($name);
+                Self::new(text).ok_or(InvalidIdentifier { kind })
             }
         }
 
@@ -64,13 +102,7 @@ macro_rules! identifier {
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let text = String::deserialize(deserializer)?;
-                Self::new(&text).ok_or_else(|| {
-                    D::Error::custom(concat!(
-                        "not an identifier of kind ",
-                        stringify!($name),
-                        ": 1 to 2048 bytes without control characters"
-                    ))
-                })
+                text.parse().map_err(D::Error::custom)
             }
         }
 
@@ -138,5 +170,21 @@ mod tests {
             Subject::new("spiffe://example.org/ci").unwrap(),
             "spiffe://example.org/ci"
         );
+    }
+
+    #[test]
+    fn text_is_parsed_or_refused_without_being_repeated() {
+        assert_eq!("acme".parse(), Ok(OrganizationId::new("acme").unwrap()));
+        let message = |error: InvalidIdentifier| error.to_string();
+        let tenant = message("".parse::<TenantId>().unwrap_err());
+        assert_eq!(
+            tenant,
+            "not a valid TenantId: 1 to 2048 bytes without control characters"
+        );
+        let secret = "hunter2\0".parse::<Subject>().map_err(message);
+        assert!(!secret.clone().unwrap_err().contains("hunter2"));
+        let read: Result<Subject, _> = serde_json::from_str(r#""hunter2\u0000""#);
+        let read = read.unwrap_err().to_string();
+        assert!(read.starts_with(&secret.unwrap_err()), "{read}");
     }
 }

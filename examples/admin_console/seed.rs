@@ -7,7 +7,6 @@ use tower_mcp_auth::OrganizationPolicy;
 use tower_mcp_auth::api_token::{ApiTokens, NewToken, TokenQuery};
 use tower_mcp_auth::backend::{SqlStore, SqlStoreBuilder};
 use tower_mcp_auth::clock::Clock;
-use tower_mcp_auth::ident::OrganizationId;
 use tower_mcp_auth::policy::{PolicyStore, PutError};
 use tower_mcp_auth::testing::ManualClock;
 
@@ -61,7 +60,7 @@ pub(crate) async fn past(
     let began = i64::try_from(BEGAN.as_secs())?;
     let clock = ManualClock::new(now.plus_secs(-began));
     let store = builder.clock(clock.clone()).open().await?;
-    let globex = OrganizationId::new("globex").ok_or("not an organization")?;
+    let globex = "globex".parse()?;
     let gina = store.by("gina");
     let put = gina.put(OrganizationPolicy::new(globex), 0).await;
     if matches!(put, Err(PutError::Conflict { .. })) {
@@ -112,7 +111,7 @@ async fn issue(tokens: &ApiTokens, version: u64) -> Result<(), BoxError> {
 /// new one at each start.
 pub(crate) async fn key(desk: &Desk) -> Result<String, BoxError> {
     const NAME: &str = "Nightly build";
-    let acme = OrganizationId::new("acme").ok_or("not an organization")?;
+    let acme = "acme".parse()?;
     let known = desk.tokens.list(TokenQuery::new(acme).limit(1000)).await?;
     let mut known = known.iter().filter(|token| token.is_alive(desk.now()));
     let issued = if let Some(known) = known.find(|token| token.name() == NAME) {

@@ -47,14 +47,10 @@ impl Policies {
     /// At the very first start acme's administrator has switched API tokens on, globex's has not.
     /// From then on they are what somebody made of them.
     pub(crate) async fn load(store: &SqlStore) -> Result<Self, Box<dyn Error>> {
-        let policy = |name, contact| -> Result<_, Box<dyn Error>> {
-            let organization = OrganizationId::new(name).ok_or("not an organization")?;
-            Ok(OrganizationPolicy::new(organization).contact(contact))
-        };
-        let acme = policy("acme", "alice@acme.example")?.api_tokens(true);
-        let globex = policy("globex", "bob@globex.example")?;
+        let acme = OrganizationPolicy::new("acme".parse()?).contact("alice@acme.example");
+        let globex = OrganizationPolicy::new("globex".parse()?).contact("bob@globex.example");
         Ok(Self {
-            acme: put_first(store, acme).await?,
+            acme: put_first(store, acme.api_tokens(true)).await?,
             globex: put_first(store, globex).await?,
         })
     }
@@ -79,8 +75,7 @@ pub(crate) async fn retire(tokens: &ApiTokens, name: &str) -> Result<usize, Box<
     let now = SystemClock::new().now();
     let mut retired = 0;
     for organization in ["acme", "globex"] {
-        let organization = OrganizationId::new(organization).ok_or("not an organization")?;
-        let mut query = TokenQuery::new(organization).limit(1000);
+        let mut query = TokenQuery::new(organization.parse()?).limit(1000);
         loop {
             let page = tokens.list(query.clone()).await?;
             let Some(last) = page.last() else { break };

@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tower_mcp_auth::api_token::{ApiTokens, MemoryStore, NewToken, Peppers};
 use tower_mcp_auth::authenticator::AuthenticatorBuilder;
-use tower_mcp_auth::ident::OrganizationId;
 use tower_mcp_auth::policy::{MemoryPolicyStore, PolicyStore};
 use tower_mcp_auth::testing::TestIssuer;
 use tower_mcp_auth::tool::ToolRule;
@@ -92,7 +91,7 @@ impl Demo {
     /// What an organization's administrator does: requests come from this machine only, and API
     /// tokens are off until they say otherwise.
     pub(crate) async fn allow_keys(&self, organization: &str, on: bool) -> Result<(), BoxError> {
-        let organization = OrganizationId::new(organization).ok_or("not an organization")?;
+        let organization = organization.parse()?;
         let held = self.policies.load(&organization).await?;
         let new = || OrganizationPolicy::new(organization).network("127.0.0.1");
         let policy = held.unwrap_or_else(new);

@@ -2,11 +2,10 @@
 //!
 //! ```
 //! use tower_mcp_auth::OrganizationPolicy;
-//! use tower_mcp_auth::ident::OrganizationId;
 //! use tower_mcp_auth::policy::{ClientRules, GroupRules, Intent, MemoryPolicyStore};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let acme = OrganizationId::new("acme").ok_or("not an id")?;
+//! let acme = "acme".parse()?;
 //! let policy = OrganizationPolicy::new(acme)
 //!     .api_tokens(true)
 //!     .network("203.0.113.0/24")

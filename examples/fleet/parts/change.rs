@@ -5,7 +5,7 @@ use tower_mcp_auth::api_token::{ApiTokens, TokenId};
 use tower_mcp_auth::authenticator::AuthHandle;
 use tower_mcp_auth::backend::SqlStore;
 use tower_mcp_auth::clock::{Clock, SystemClock};
-use tower_mcp_auth::ident::{ClientId, OrganizationId, Subject};
+use tower_mcp_auth::ident::OrganizationId;
 use tower_mcp_auth::policy::PolicyStore;
 use tower_mcp_auth::revocation::{RevocationEntry, RevocationLog, RevocationTarget};
 use tower_mcp_auth::{BackendError, OrganizationPolicy};
@@ -53,19 +53,19 @@ impl Admin {
                 subject,
             } => {
                 let target = RevocationTarget::User {
-                    organization: named(organization)?,
-                    subject: Subject::new(subject).ok_or("not a subject")?,
+                    organization: organization.parse()?,
+                    subject: subject.parse()?,
                 };
                 Ok(self.revoke(target).await?)
             }
             Change::Client { client } => {
                 let target = RevocationTarget::Client {
                     issuer: self.issuer.clone(),
-                    client: ClientId::new(client).ok_or("not a client")?,
+                    client: client.parse()?,
                 };
                 Ok(self.revoke(target).await?)
             }
-            Change::Policy { organization, on } => self.switch(named(organization)?, *on).await,
+            Change::Policy { organization, on } => self.switch(organization.parse()?, *on).await,
         }
     }
 
@@ -84,8 +84,4 @@ impl Admin {
         self.store.put(policy.api_tokens(on), version).await?;
         Ok(())
     }
-}
-
-fn named(organization: &str) -> Result<OrganizationId, BoxError> {
-    Ok(OrganizationId::new(organization).ok_or("not an organization")?)
 }

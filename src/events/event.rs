@@ -41,7 +41,7 @@ pub(super) fn orders(
         return Err(invalid("events"));
     };
     let mut orders = Vec::new();
-    for (uri, event) in events.members() {
+    for (uri, event) in events.iter() {
         let Json::Object(event) = event else {
             return Err(invalid("an event is no object"));
         };

@@ -136,6 +136,10 @@ def p10(f):
         yield "build time of the leanest peer's", "<=", 1.3, ours["seconds"] / lean["seconds"]
 
 
+def p11(f):
+    yield "metrics to an exporter and an INFO subscriber, times neither", "<=", 1.1, f.benches["telemetry"]["warm/metrics+info"]["ratio"]
+
+
 GOALS = [
     ("P1", "a known credential costs little more than a no-op service (N)", p1),
     ("P2", "a known token is judged many times faster than by any peer", p2),
@@ -147,6 +151,7 @@ GOALS = [
     ("P8", "judging an operation costs little, passing a stream nothing", p8),
     ("P9", "cost grows with work, not with configuration", p9),
     ("P10", "a lean build", p10),
+    ("P11", "being watched costs little", p11),
 ]
 
 
@@ -215,8 +220,8 @@ def goals_text(judged):
     return text
 
 
-def turns_text(figures):
-    rows = figures.benches.get("goals", {})
+def turns_text(figures, bench):
+    rows = figures.benches.get(bench, {})
     made = [
         (name, f"{row['ns']:,.0f}", shown(row["ratio"]), f"{row['more_ns']:,.0f}", row["against"])
         for name, row in rows.items()
@@ -375,11 +380,19 @@ for each call; V is the signature's verification alone, by aws-lc-rs with a key 
 """
 
 
+WATCHED = """
+The same of a server that is watched: a recorder that counts nothing, metrics of a Prometheus exporter, subscribers that
+format every span and event of a level and write nowhere. What they say is in [telemetry.md](telemetry.md).
+
+"""
+
+
 def document(figures, judged, criterion):
     text = HEAD + machine_text(figures) + "\n\n![µs a request, over the bare service](performance.svg)\n\n## Goals\n\n"
     text += goals_text(judged)
     text += "\n## Peers, same requests, same run\n\n" + peers_text(figures)
-    text += "\n## Rows in turns\n\n" + turns_text(figures)
+    text += "\n## Rows in turns\n\n" + turns_text(figures, "goals")
+    text += WATCHED + turns_text(figures, "telemetry")
     text += "\n## Under load\n" + others_text(figures)
     text += "\n## Stores\n\n" + stores_text(figures)
     text += (

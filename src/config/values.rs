@@ -41,6 +41,9 @@ pub(super) fn values(settings: &Settings, reader: &mut Reader<'_>) -> Authentica
     if settings.audit.as_ref().is_some_and(|audit| audit.required) {
         builder = builder.audit_required();
     }
+    if let Some(telemetry) = &settings.telemetry {
+        builder = builder.span_user_data(telemetry.span_user_data);
+    }
     if settings.insecure_forward_credential {
         builder = builder.insecure_forward_credential();
     }

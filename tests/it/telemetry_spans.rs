@@ -19,7 +19,7 @@ use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, Registry};
 
-use crate::support::{I, World, post};
+use crate::support::{I, R, World, post};
 use crate::tokens_support::{Mood, TokenWorld, from};
 
 const DECISION: &str = "mcp_auth.decision";
@@ -328,6 +328,23 @@ async fn t48_user_data_stands_in_spans_only_where_it_is_asked_for() {
         let all = format!("{:?}", spans.0.lock().unwrap());
         let signature = token.rsplit('.').next().unwrap();
         assert!(!all.contains(signature));
+    }
+}
+
+#[cfg(feature = "config")]
+#[tokio::test]
+async fn t48_a_file_asks_for_user_data_and_takes_it_back() {
+    let world = World::warm().await;
+    for (asked, expected) in [(true, Some("alice")), (false, None)] {
+        let config = tower_mcp_auth::config::Config::from_toml(&format!(
+            "[resource]\nidentifier = '{R}'\n[[issuers]]\nidentifier = '{I}'\n[telemetry]\nspan_user_data = {asked}\n"
+        ));
+        let settings = config.unwrap().settings().unwrap();
+        world.auth.reload(settings).unwrap();
+        let (spans, _listening) = Spans::listen(LevelFilter::TRACE);
+        let token = world.token().claim("sub", "alice").sign();
+        world.bearer(&token).await.assert_let_in();
+        assert_eq!(one(&spans, DECISION).field("enduser.id"), expected);
     }
 }
 

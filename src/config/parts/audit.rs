@@ -1,4 +1,4 @@
-//! Where records of decisions go.
+//! Where records of decisions go, and what traces say of them.
 
 use crate::config::kinds::{Text, Whole, words};
 use crate::config::read::{Reader, table};
@@ -24,6 +24,15 @@ table! {
         /// The key under which records hash the email of a Basic credential: base64 of at least 32 random bytes. Left out: a
         /// random one, so that hashes of two processes cannot be compared.
         [restart] key: Option<Secret>,
+    }
+}
+
+table! {
+    /// Spans of decisions.
+    struct Telemetry {
+        /// Whether they say whose request it was: subject, organization and the client's address. Whatever collects spans
+        /// keeps personal data then.
+        span_user_data: bool,
     }
 }
 

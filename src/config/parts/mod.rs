@@ -12,7 +12,7 @@ pub(super) mod throttle;
 pub(super) mod tokens;
 pub(super) mod tools;
 
-use audit::Audit;
+use audit::{Audit, Telemetry};
 use binding::{ClientCertificates, Dpop};
 use edge::{Http, Limits, Network, Sessions, Streams};
 use issuer::Issuer;
@@ -70,6 +70,8 @@ table! {
         [restart] http: Option<Http>,
         /// Where a record of every decision goes.
         [restart] audit: Option<Audit>,
+        /// What logs and traces say. Metrics are for the program: `config.open().await?.metrics(Metrics::new())`.
+        telemetry: Option<Telemetry>,
         /// Leaves `Authorization` in the request given to the service behind. An attacker gains: every
         /// service behind this one, and every log it writes, may hold a live credential.
         insecure_forward_credential: bool,

@@ -9,6 +9,8 @@ mod http;
 mod redis;
 #[cfg(feature = "rmcp")]
 mod rmcp;
+#[cfg(any(feature = "client", feature = "redis"))]
+mod roots;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod sql;
 

@@ -132,6 +132,12 @@ pub(super) fn read_file(path: &FilePath) -> Result<SecretText, String> {
     Ok(SecretText::new(text.strip_suffix('\r').unwrap_or(text)))
 }
 
+/// A file of certificates, such as that of a whole distribution.
+#[cfg(any(feature = "client", feature = "redis"))]
+pub(super) fn read_certificates(path: &FilePath) -> Result<Vec<u8>, String> {
+    read_bytes(path, 4 * 1024 * 1024)
+}
+
 /// The bytes of a file, `most` of them at most.
 pub(super) fn read_bytes(path: &FilePath, most: u64) -> Result<Vec<u8>, String> {
     use std::io::Read;

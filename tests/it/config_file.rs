@@ -424,6 +424,16 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
         "sqlite:FILE",
     ),
     (
+        "[redis]\nurl = 'rediss://h'\nroot_certificates = 'no such file'",
+        "redis.root_certificates",
+        "cannot be read",
+    ),
+    (
+        "[redis]\nurl = 'redis://h'\nroot_certificates = 'Cargo.toml'",
+        "redis.root_certificates",
+        "rediss://",
+    ),
+    (
         "[database]\nurl = 'sqlite:x.db'\ncreate = true",
         "database.create",
         "migrate",

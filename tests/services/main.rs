@@ -17,5 +17,6 @@ mod parts;
 mod postgres;
 mod program;
 mod redis;
+mod redis_tls;
 mod servers;
 mod support;

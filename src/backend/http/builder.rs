@@ -11,12 +11,12 @@ use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use ipnet::IpNet;
 use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
 use super::HttpClient;
 use super::dial::{AddressRules, Dial, GuardedResolver};
 use super::proxy::{self, Proxy};
+use crate::backend::roots;
 use crate::error::{ConfigError, Problems};
 
 /// How long an unused connection is kept. Issuers close them after about a minute.
@@ -231,13 +231,8 @@ fn default_roots() -> RootCertStore {
 fn add_root(store: &mut RootCertStore, root: &Root) -> Result<(), String> {
     let certificates = match root {
         Root::Der(der) => vec![CertificateDer::from(der.clone())],
-        Root::Pem(pem) => CertificateDer::pem_slice_iter(pem)
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|error| format!("not readable as PEM ({error}); give CERTIFICATE sections"))?,
+        Root::Pem(pem) => roots::from_pem(pem)?,
     };
-    if certificates.is_empty() {
-        return Err("no CERTIFICATE section in this PEM; give at least one".to_owned());
-    }
     certificates.into_iter().try_for_each(|certificate| {
         store
             .add(certificate)

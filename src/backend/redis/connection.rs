@@ -60,9 +60,17 @@ struct Attempt {
 impl Connection {
     /// Reads the URL, and nothing else: no I/O, no runtime needed.
     pub(super) fn new(url: &str) -> Result<Self, ConfigError> {
-        let client = address::read(url)?;
+        Ok(Self::by(address::read(url)?))
+    }
+
+    /// Another connection to the same server, if its certificate is by one of these authorities.
+    pub(super) fn trusting(&self, pem: &[u8]) -> Result<Self, ConfigError> {
+        Ok(Self::by(address::trusting(self.client(), pem)?))
+    }
+
+    fn by(client: Client) -> Self {
         let slot = Mutex::default();
-        Ok(Self(Arc::new(Inner { client, slot })))
+        Self(Arc::new(Inner { client, slot }))
     }
 
     pub(super) fn client(&self) -> &Client {

@@ -53,8 +53,8 @@ pub struct RedisFailures {
 }
 
 impl RedisFailures {
-    /// Reads the URL: `redis://[user:password@]host[:port][/database]`, `rediss://…` for TLS. Does no
-    /// I/O and needs no runtime.
+    /// Reads the URL: `redis://[user:password@]host[:port][/database]`, `rediss://…` for TLS (with
+    /// the Mozilla roots). Does no I/O and needs no runtime.
     ///
     /// # Errors
     ///
@@ -64,6 +64,17 @@ impl RedisFailures {
             connection: Connection::new(url)?,
             prefix: "mcp_auth".into(),
         })
+    }
+
+    /// Trusts the authorities in this PEM file (RFC 7468) and not Mozilla's, for a `rediss://` whose
+    /// certificate is by your own.
+    ///
+    /// # Errors
+    ///
+    /// A certificate cannot be read, there is none, or the URL is not `rediss://`.
+    pub fn root_certificates_pem(self, pem: &[u8]) -> Result<Self, ConfigError> {
+        let connection = self.connection.trusting(pem)?;
+        Ok(Self { connection, ..self })
     }
 
     /// What keys begin with. Default `mcp_auth`; keys are `mcp_auth:failures:<minute>`.

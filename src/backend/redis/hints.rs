@@ -73,6 +73,17 @@ impl RedisHints {
         Ok(Self::on(Connection::new(url)?, "mcp_auth"))
     }
 
+    /// Trusts the authorities in this PEM file (RFC 7468) and not Mozilla's, for a `rediss://` whose
+    /// certificate is by your own.
+    ///
+    /// # Errors
+    ///
+    /// A certificate cannot be read, there is none, or the URL is not `rediss://`.
+    pub fn root_certificates_pem(self, pem: &[u8]) -> Result<Self, ConfigError> {
+        let connection = self.line.connection.trusting(pem)?;
+        Ok(Self::on(connection, &self.line.channel))
+    }
+
     /// Another channel, for a Redis that several servers share.
     #[must_use]
     pub fn channel(self, name: &str) -> Self {

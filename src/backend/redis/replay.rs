@@ -47,6 +47,17 @@ impl RedisReplayStore {
         })
     }
 
+    /// Trusts the authorities in this PEM file (RFC 7468) and not Mozilla's, for a `rediss://` whose
+    /// certificate is by your own.
+    ///
+    /// # Errors
+    ///
+    /// A certificate cannot be read, there is none, or the URL is not `rediss://`.
+    pub fn root_certificates_pem(self, pem: &[u8]) -> Result<Self, ConfigError> {
+        let connection = self.connection.trusting(pem)?;
+        Ok(Self { connection, ..self })
+    }
+
     /// What its keys begin with, before `:dpop:` and 64 hexadecimal digits. Default `mcp_auth`. All
     /// processes of a server need the same.
     #[must_use]

@@ -3,6 +3,10 @@
 use super::super::parts::Settings;
 use super::super::read::Reader;
 use crate::authenticator::AuthenticatorBuilder;
+#[cfg(feature = "redis")]
+use crate::backend::RedisFailures;
+#[cfg(all(feature = "dpop", feature = "redis"))]
+use crate::backend::RedisReplayStore;
 
 /// The client of issuers; failures and used proofs shared through Redis.
 pub(in crate::config) fn with_clients(
@@ -30,7 +34,7 @@ fn with_http(
     }
     if let Some(file) = &http.root_certificates {
         let path = std::path::Path::new(&file.0);
-        match super::super::secret::read_bytes(path, 4 * 1024 * 1024) {
+        match super::super::secret::read_certificates(path) {
             Ok(pem) => client = client.add_root_certificates_pem(&pem),
             Err(problem) => {
                 reader.add(
@@ -108,8 +112,10 @@ fn with_failures(
     let Some(redis) = &settings.redis else {
         return builder;
     };
-    // Looked at in any case, since the URL is wrong for everything.
-    match crate::backend::RedisFailures::new(redis.url.expose()) {
+    // Looked at in any case, since URL and roots are wrong for everything.
+    let opened = RedisFailures::new(redis.url.expose())
+        .and_then(|failures| redis.trusted(failures, RedisFailures::root_certificates_pem));
+    match opened {
         Ok(_) if redis.shared_failures == Some(false) => builder,
         Ok(failures) => builder.shared_failures(match &redis.key_prefix {
             Some(prefix) => failures.key_prefix(&prefix.0),
@@ -194,8 +200,10 @@ fn with_proofs(
     if redis.replay_store == Some(false) {
         return builder;
     }
-    // What is wrong with the URL is told once, where failures are shared.
-    let Ok(store) = crate::backend::RedisReplayStore::new(redis.url.expose()) else {
+    let opened = RedisReplayStore::new(redis.url.expose())
+        .and_then(|store| redis.trusted(store, RedisReplayStore::root_certificates_pem));
+    // What is wrong with URL and roots is told once, where failures are shared.
+    let Ok(store) = opened else {
         return builder;
     };
     let store = match &redis.key_prefix {

@@ -5,6 +5,8 @@ use super::super::kinds::Either;
 use super::super::parts::Settings;
 use super::super::read::Reader;
 use crate::authenticator::AuthenticatorBuilder;
+#[cfg(all(feature = "redis", any(feature = "sqlite", feature = "postgres")))]
+use crate::backend::RedisHints;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 use crate::backend::{SqlOpenError, SqlStore, SqlStoreBuilder};
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
@@ -131,7 +133,9 @@ fn with_hints(
     let Some(redis) = wanted.filter(|redis| redis.hints != Some(false)) else {
         return Some(builder);
     };
-    match crate::backend::RedisHints::new(redis.url.expose()) {
+    let opened = RedisHints::new(redis.url.expose())
+        .and_then(|hints| redis.trusted(hints, RedisHints::root_certificates_pem));
+    match opened {
         Ok(hints) => Some(builder.hints(match &redis.channel {
             Some(channel) => hints.channel(&channel.0),
             None => hints,

@@ -1,8 +1,15 @@
 //! What processes share: a database, and a Redis.
 
+#[cfg(feature = "redis")]
+use std::path::Path;
+
 use crate::config::kinds::{Text, Whole};
 use crate::config::read::{Reader, table};
 use crate::config::secret::Secret;
+#[cfg(feature = "redis")]
+use crate::config::secret::read_certificates;
+#[cfg(feature = "redis")]
+use crate::error::{ConfigError, Problems};
 
 table! {
     /// Tokens, policies and revocations in one SQL database. Features `sqlite`, `postgres`.
@@ -24,6 +31,8 @@ table! {
     struct Redis {
         /// `redis://user:password@host:6379/0`, `rediss://` for TLS. A secret, because a password stands in it.
         [restart] url: Secret,
+        /// A file of certificates (PEM) of the authorities that may vouch for the server, instead of Mozilla's.
+        [restart] root_certificates: Option<Text>,
         /// Tells other processes of changes at once, instead of within two seconds. Needs a `database`.
         [restart] hints: Option<bool> = true,
         /// The channel of hints, for a Redis that several servers share.
@@ -34,6 +43,27 @@ table! {
         [restart] replay_store: Option<bool> = true,
         /// What keys begin with.
         [restart] key_prefix: Option<Text> = "mcp_auth",
+    }
+}
+
+#[cfg(feature = "redis")]
+impl Redis {
+    /// An adapter with the roots of the file, if there are any.
+    pub(in crate::config) fn trusted<T>(
+        &self,
+        adapter: T,
+        trusting: impl FnOnce(T, &[u8]) -> Result<T, ConfigError>,
+    ) -> Result<T, ConfigError> {
+        let Some(file) = &self.root_certificates else {
+            return Ok(adapter);
+        };
+        let mut problems = Problems::default();
+        let pem = read_certificates(Path::new(&file.0));
+        let pem = pem.map_err(|problem| {
+            let remedy = format!("the file {problem}");
+            problems.add("redis.root_certificates", &file.0, remedy);
+        });
+        trusting(adapter, &problems.or(pem.ok())?)
     }
 }
 

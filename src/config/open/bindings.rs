@@ -112,21 +112,16 @@ fn with_failures(
     let Some(redis) = &settings.redis else {
         return builder;
     };
+    let roots = RedisFailures::root_certificates_pem;
     // Looked at in any case, since URL and roots are wrong for everything.
-    let opened = RedisFailures::new(redis.url.expose())
-        .and_then(|failures| redis.trusted(failures, RedisFailures::root_certificates_pem));
-    match opened {
-        Ok(_) if redis.shared_failures == Some(false) => builder,
-        Ok(failures) => builder.shared_failures(match &redis.key_prefix {
-            Some(prefix) => failures.key_prefix(&prefix.0),
-            None => failures,
-        }),
-        Err(error) => {
-            reader.adopt(&error, |problem| {
-                (problem.field.clone(), problem.remedy.clone())
-            });
-            builder
+    match redis.adapter(RedisFailures::new, roots, reader) {
+        Some(failures) if redis.shared_failures != Some(false) => {
+            builder.shared_failures(match &redis.key_prefix {
+                Some(prefix) => failures.key_prefix(&prefix.0),
+                None => failures,
+            })
         }
+        _ => builder,
     }
 }
 
@@ -200,10 +195,8 @@ fn with_proofs(
     if redis.replay_store == Some(false) {
         return builder;
     }
-    let opened = RedisReplayStore::new(redis.url.expose())
-        .and_then(|store| redis.trusted(store, RedisReplayStore::root_certificates_pem));
-    // What is wrong with URL and roots is told once, where failures are shared.
-    let Ok(store) = opened else {
+    let roots = RedisReplayStore::root_certificates_pem;
+    let Some(store) = redis.adapter(RedisReplayStore::new, roots, reader) else {
         return builder;
     };
     let store = match &redis.key_prefix {

@@ -133,20 +133,11 @@ fn with_hints(
     let Some(redis) = wanted.filter(|redis| redis.hints != Some(false)) else {
         return Some(builder);
     };
-    let opened = RedisHints::new(redis.url.expose())
-        .and_then(|hints| redis.trusted(hints, RedisHints::root_certificates_pem));
-    match opened {
-        Ok(hints) => Some(builder.hints(match &redis.channel {
-            Some(channel) => hints.channel(&channel.0),
-            None => hints,
-        })),
-        Err(error) => {
-            reader.adopt(&error, |problem| {
-                (problem.field.clone(), problem.remedy.clone())
-            });
-            None
-        }
-    }
+    let hints = redis.adapter(RedisHints::new, RedisHints::root_certificates_pem, reader)?;
+    Some(builder.hints(match &redis.channel {
+        Some(channel) => hints.channel(&channel.0),
+        None => hints,
+    }))
 }
 
 #[cfg(all(not(feature = "redis"), any(feature = "sqlite", feature = "postgres")))]

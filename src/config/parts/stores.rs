@@ -48,23 +48,39 @@ table! {
 
 #[cfg(feature = "redis")]
 impl Redis {
-    /// An adapter with the roots of the file, if there are any.
-    pub(in crate::config) fn trusted<T>(
+    /// An adapter of this Redis, with the roots of the file if there are any; else a problem.
+    pub(in crate::config) fn adapter<T>(
         &self,
-        adapter: T,
-        trusting: impl FnOnce(T, &[u8]) -> Result<T, ConfigError>,
-    ) -> Result<T, ConfigError> {
-        let Some(file) = &self.root_certificates else {
-            return Ok(adapter);
+        new: fn(&str) -> Result<T, ConfigError>,
+        trusting: fn(T, &[u8]) -> Result<T, ConfigError>,
+        reader: &mut Reader<'_>,
+    ) -> Option<T> {
+        let adapter = new(self.url.expose());
+        let adapter = match &self.root_certificates {
+            None => adapter,
+            Some(file) => adapter.and_then(|adapter| trusting(adapter, &roots(&file.0)?)),
         };
-        let mut problems = Problems::default();
-        let pem = read_certificates(Path::new(&file.0));
-        let pem = pem.map_err(|problem| {
-            let remedy = format!("the file {problem}");
-            problems.add("redis.root_certificates", &file.0, remedy);
-        });
-        trusting(adapter, &problems.or(pem.ok())?)
+        let problem = |error: ConfigError| {
+            reader.adopt(&error, |problem| {
+                (problem.field.clone(), problem.remedy.clone())
+            });
+        };
+        adapter.map_err(problem).ok()
     }
+}
+
+#[cfg(feature = "redis")]
+fn roots(file: &str) -> Result<Vec<u8>, ConfigError> {
+    let mut problems = Problems::default();
+    let pem = read_certificates(Path::new(file));
+    let pem = pem.map_err(|problem| {
+        problems.add(
+            "redis.root_certificates",
+            file,
+            format!("the file {problem}"),
+        );
+    });
+    problems.or(pem.ok())
 }
 
 impl Redis {

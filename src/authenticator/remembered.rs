@@ -45,9 +45,10 @@ pub(super) struct Pins {
     pub(super) record: Pinned<Record>,
     pub(super) policy: Pinned<OrganizationPolicy>,
     pub(super) enrichment: Pinned<Enrichment>,
-    /// The key that the token is bound to, once a proof has shown it.
+    /// The key that the token is bound to, once a proof has shown it. Elsewhere, since most tokens
+    /// are bound to none.
     #[cfg(feature = "dpop")]
-    pub(super) proof_key: std::sync::OnceLock<crate::jose::PublicKey>,
+    pub(super) proof_key: std::sync::OnceLock<Box<crate::jose::PublicKey>>,
 }
 
 /// What a public key takes that has been read, roughly.

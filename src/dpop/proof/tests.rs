@@ -126,7 +126,7 @@ fn dpop_02_a_key_that_has_been_read_judges_as_a_new_one() {
         key: &key,
         now: UnixTime::from_secs(MADE),
     };
-    let known: OnceLock<PublicKey> = OnceLock::new();
+    let known: OnceLock<Box<PublicKey>> = OnceLock::new();
     let (kept, signature) = PROOF.rsplit_once('.').unwrap();
     let forged = format!("{kept}.{}", signature.replacen("2oW9", "2oW8", 1));
     assert_eq!(

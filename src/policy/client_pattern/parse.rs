@@ -1,6 +1,7 @@
 //! From an administrator's text to a pattern, or to what they should write instead.
 
-use super::{Host, Label, Path, Pattern, Port, is_dot_segment, is_label, is_scheme, port_number};
+use super::url::is_plain_path;
+use super::{Host, Label, Path, Pattern, Port, is_label, is_scheme, port_number};
 
 /// Longest pattern, in bytes.
 const MAX_BYTES: usize = 512;
@@ -44,7 +45,8 @@ const STAR: &str = "in a host, * stands for one whole label; write e.g. https://
 const BRACES: &str =
     "write a list inside one label, e.g. https://{dev,prod}.example.com, with at most 32 names";
 const PORT: &str = "write a port from 1 to 65535, or * for any";
-const PATH: &str = "in a path only a final /** is a wildcard; remove . and .. as well";
+const PATH: &str = "in a path only a final /** is a wildcard; remove . and .., encoded slashes and characters \
+    that no URL has";
 const OWN_SCHEME_HOST: &str =
     "in an application's own scheme write the host exactly, or nothing after :// to mean all of it";
 
@@ -173,7 +175,8 @@ fn parse_path(path: &str) -> Result<Path, &'static str> {
         Some(fixed) => (fixed, true),
         None => (path, false),
     };
-    if fixed.contains(['*', '{', '}']) || fixed.split('/').any(is_dot_segment) {
+    // What no client's URL can have would match nobody, and nobody would be told.
+    if fixed.contains('*') || !is_plain_path(fixed) {
         return Err(PATH);
     }
     Ok(match (fixed, open) {

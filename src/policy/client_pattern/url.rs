@@ -17,8 +17,7 @@ impl<'a> ClientUrl<'a> {
     /// `None` for everything that two readers might read differently. A URL parser for browsers
     /// would repair it, and the client behind the repaired URL may be another one.
     pub(super) fn parse(text: &'a str) -> Option<Self> {
-        let clean = |byte: u8| byte.is_ascii_graphic() && !b"\"#<>\\^`{|}".contains(&byte);
-        if text.len() > MAX_BYTES || !text.bytes().all(clean) {
+        if text.len() > MAX_BYTES || !text.bytes().all(is_plain) {
             return None;
         }
         let (scheme, rest) = text.split_once(':')?;
@@ -51,8 +50,19 @@ impl<'a> ClientUrl<'a> {
     }
 }
 
-fn is_plain_path(path: &str) -> bool {
+const fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_graphic()
+        && !matches!(
+            byte,
+            b'"' | b'#' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}'
+        )
+}
+
+/// Whether every reader of URLs reads this path as the same one.
+pub(super) fn is_plain_path(path: &str) -> bool {
     let encoded_slash =
         |at: &[u8]| at.eq_ignore_ascii_case(b"%2f") || at.eq_ignore_ascii_case(b"%5c");
-    !path.split('/').any(is_dot_segment) && !path.as_bytes().windows(3).any(encoded_slash)
+    path.bytes().all(is_plain)
+        && !path.split('/').any(is_dot_segment)
+        && !path.as_bytes().windows(3).any(encoded_slash)
 }

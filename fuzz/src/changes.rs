@@ -1,5 +1,6 @@
 //! Good tokens, and what a fuzzer does to their members.
 
+use crate::answer::PLAIN;
 use crate::input::Input;
 use crate::world::{ISSUERS, KEYS, NOW, RESOURCE};
 
@@ -105,18 +106,60 @@ const VALUES: &[&str] = &[
     "[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]",
 ];
 
+const ANSWER_MEMBERS: &[&str] = &[
+    "alg",
+    "kid",
+    "typ",
+    "crit",
+    "b64",
+    "jwk",
+    "iss",
+    "aud",
+    "iat",
+    "exp",
+    "token_introspection",
+    "\\u0069ss",
+    "active",
+    "sub",
+];
+
+const ANSWER_VALUES: &[&str] = &[
+    "null",
+    "true",
+    "-1",
+    "1.7e9",
+    "1e400",
+    "\"\"",
+    "[]",
+    "{}",
+    "\"us\"",
+    "[\"https://mcp.example.com/mcp\",5]",
+    "\"https://MCP.example.com/mcp\"",
+    "[\"other-name\"]",
+    "\"https://okta.example.com\"",
+    "\"JWT\"",
+    "\"application/token-introspection+jwt\"",
+    "\"at+jwt\"",
+    "\"ES256\"",
+    "\"EdDSA\"",
+    "\"none\"",
+    "\"es\"",
+    "\"ed\"",
+    "\"who\"",
+    "{\"active\":true}",
+    "{\"active\":\"true\"}",
+    "{\"active\":true,\"sub\":\"b\",\"client_id\":\"c\",\"org_id\":\"acme\",\"aud\":\"other-name\"}",
+    "{\"active\":true,\"active\":true}",
+];
+
 /// A good token of one of the issuers with a few members set, repeated or left out.
 #[must_use]
 pub fn changed(input: &mut Input<'_>) -> String {
     let issuer = *input.pick(&ISSUERS);
     let ecdsa = input.yes();
     let (alg, kid) = if ecdsa { ("ES256", "es") } else { ("EdDSA", "ed") };
-    let own = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
-        let pairs = pairs.iter().map(|(name, value)| (name.to_string(), value.to_string()));
-        pairs.collect()
-    };
-    let mut header = own(&[("alg", &format!("\"{alg}\"")), ("kid", &format!("\"{kid}\"")), ("typ", "\"at+jwt\"")]);
-    let mut claims = own(&[
+    let header = own(&[("alg", &format!("\"{alg}\"")), ("kid", &format!("\"{kid}\"")), ("typ", "\"at+jwt\"")]);
+    let claims = own(&[
         ("iss", &format!("\"{issuer}\"")),
         ("sub", "\"user-1\""),
         ("aud", &format!("\"{RESOURCE}\"")),
@@ -128,16 +171,48 @@ pub fn changed(input: &mut Input<'_>) -> String {
         ("org_id", "\"acme\""),
         ("token_use", "\"access\""),
     ]);
+    signed_with_changes((header, claims), (MEMBERS, VALUES), ecdsa, input)
+}
+
+/// A good answer about a token, signed by the issuer that is asked, likewise.
+#[must_use]
+pub fn changed_answer(input: &mut Input<'_>) -> String {
+    let ecdsa = input.yes();
+    let (alg, kid) = if ecdsa { ("ES256", "es") } else { ("EdDSA", "ed") };
+    let typ = "\"token-introspection+jwt\"";
+    let header = own(&[("alg", &format!("\"{alg}\"")), ("kid", &format!("\"{kid}\"")), ("typ", typ)]);
+    let claims = own(&[
+        ("iss", &format!("\"{}\"", ISSUERS[0])),
+        ("aud", &format!("\"{RESOURCE}\"")),
+        ("iat", &(NOW - 5).to_string()),
+        ("token_introspection", PLAIN),
+    ]);
+    signed_with_changes((header, claims), (ANSWER_MEMBERS, ANSWER_VALUES), ecdsa, input)
+}
+
+type Members = Vec<(String, String)>;
+
+fn own(pairs: &[(&str, &str)]) -> Members {
+    let pairs = pairs.iter().map(|(name, value)| (name.to_string(), value.to_string()));
+    pairs.collect()
+}
+
+fn signed_with_changes(
+    (mut header, mut claims): (Members, Members),
+    (names, values): (&[&str], &[&str]),
+    ecdsa: bool,
+    input: &mut Input<'_>,
+) -> String {
     while !input.is_empty() {
         let place = if input.below(4) == 0 { &mut header } else { &mut claims };
-        let name = *input.pick(MEMBERS);
+        let name = *input.pick(names);
         let known = place.iter().position(|(known, _)| known == name);
         let value = match input.below(8) {
             0 => (NOW + i64::from(input.byte().cast_signed())).to_string(),
             1 => (NOW + 86_400 + i64::from(input.byte().cast_signed())).to_string(),
             2 => format!("{:?}", input.text()),
             3 => input.text(),
-            _ => (*input.pick(VALUES)).to_owned(),
+            _ => (*input.pick(values)).to_owned(),
         };
         match (input.below(8), known) {
             (0, Some(index)) => drop(place.remove(index)),

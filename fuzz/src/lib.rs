@@ -1,5 +1,6 @@
 //! What the targets share: a reader of fuzz input, and slow oracles that use no code of the crate.
 
+pub mod answer;
 pub mod changes;
 pub mod hops;
 pub mod input;

@@ -11,7 +11,7 @@ use aws_lc_rs::signature::{
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response};
 use http_body_util::Full;
 use tower_mcp_auth::authenticator::Authenticator;
 use tower_mcp_auth::clock::{Clock, UnixTime};
@@ -123,7 +123,10 @@ async fn answer(request: Request<Full<Bytes>>) -> Result<Response<Full<Bytes>>, 
         "/keys" => KEYS.jwk_set().into(),
         _ => format!(r#"{{"issuer":"https://{host}","jwks_uri":"https://{host}/keys"}}"#).into(),
     };
-    let answer = Response::builder().header("content-type", "application/json");
+    // What was asked for: a signed answer has a type of its own (RFC 9701 §4).
+    let kind = request.headers().get("accept").cloned();
+    let kind = kind.unwrap_or(HeaderValue::from_static("application/json"));
+    let answer = Response::builder().header("content-type", kind);
     Ok(answer.body(Full::new(body)).unwrap())
 }
 
@@ -138,14 +141,26 @@ pub fn issuers() -> Vec<Issuer> {
     all
 }
 
+/// How the first issuer answers about opaque tokens.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Answers {
+    /// It has none.
+    None,
+    Plain,
+    Signed,
+}
+
 #[must_use]
-pub fn authenticator(opaque: bool) -> Authenticator {
+pub fn authenticator(answers: Answers) -> Authenticator {
     let mut resource = ProtectedResource::new(RESOURCE);
     for (index, issuer) in issuers().into_iter().enumerate() {
         let introspection =
             Introspection::new().endpoint("https://strict.example.com/introspect").client_secret_basic("us", "secret");
-        let asked = opaque && index == 0;
-        resource = resource.issuer(if asked { issuer.introspection(introspection) } else { issuer });
+        resource = resource.issuer(match answers {
+            Answers::Plain if index == 0 => issuer.introspection(introspection),
+            Answers::Signed if index == 0 => issuer.introspection(introspection.signed_responses()),
+            _ => issuer,
+        });
     }
     Authenticator::builder(resource).fetch(tower::service_fn(answer)).clock(Stopped).build().unwrap()
 }
@@ -153,7 +168,7 @@ pub fn authenticator(opaque: bool) -> Authenticator {
 /// Access and event tokens of the issuers, with keys at hand.
 #[must_use]
 pub fn tokens() -> Tokens {
-    let auth = authenticator(false);
+    let auth = authenticator(Answers::None);
     let tokens = Tokens::new(&auth, issuers());
     runtime().block_on(tokens.warm_up()).unwrap();
     tokens

@@ -78,11 +78,18 @@ impl After {
     /// The challenge, if the handler asked the client to come back with more. Answered, and put on
     /// record, where the credential was judged.
     fn step_up<B>(&self, response: &mut Response<B>) -> Option<Response<Bytes>> {
-        let judged = self.visit.stages.credential;
-        let context = self.context.as_ref().filter(|_| judged)?;
+        if !self.visit.stages.credential {
+            return None;
+        }
         let asked = response.extensions_mut().remove::<StepUp>();
-        let step_up = asked.as_ref().or_else(|| context.asked_step_up())?;
-        let rejection = self.visit.auth.judge_step_up(context, step_up);
+        let (auth, context) = (&self.visit.auth, self.context.as_ref());
+        let asked = asked
+            .as_ref()
+            .or_else(|| context.and_then(AuthContext::asked_step_up))?;
+        let rejection = match context {
+            Some(context) => auth.judge_step_up(context, asked),
+            None => auth.ask_for_credential(),
+        };
         Some(self.visit.step_up(context, &rejection, &self.marks.facts()))
     }
 

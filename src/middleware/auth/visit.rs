@@ -281,7 +281,7 @@ impl Visit {
     /// A handler asked for more than the credential has: on record, and as the challenge.
     pub(super) fn step_up(
         &self,
-        context: &AuthContext,
+        context: Option<&AuthContext>,
         rejection: &Rejection,
         facts: &RequestFacts,
     ) -> Response<Bytes> {

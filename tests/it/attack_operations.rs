@@ -437,3 +437,38 @@ async fn step_01_a_step_up_of_nobody_is_a_login() {
     let outcomes: Vec<_> = audit.take().iter().map(|record| record.outcome).collect();
     assert_eq!(outcomes, [AuditOutcome::Allowed, AuditOutcome::Refused]);
 }
+
+/// What is said in another protocol nobody judges.
+#[tokio::test]
+async fn t36_a_request_leads_to_no_other_protocol() {
+    let upgrade = |method: &str| {
+        asked_by(method, "application/json")
+            .header("connection", "upgrade")
+            .header("upgrade", "websocket")
+            .header("sec-websocket-version", "13")
+    };
+    let inner = || {
+        service_fn(|request: Request<RequestBody<Full<Bytes>>>| async move {
+            let asks = request.headers().contains_key("upgrade");
+            Ok::<_, Infallible>(Response::new(Full::from(asks.to_string())))
+        })
+    };
+    let world = world(rules(), &MemoryAudit::new()).await;
+    let free = World::warm().await;
+    for (world, method, body, upgrades) in [
+        (&world, "GET", "", "false"),
+        (&world, "POST", &*CALL.replace("wipe", "list"), "false"),
+        // Without rules nothing is judged, and nothing is held back.
+        (&free, "GET", "", "true"),
+    ] {
+        let token = world.token().scope("read:issues").sign();
+        let request = upgrade(method).header("authorization", format!("Bearer {token}"));
+        let service = McpAuthLayer::new(world.auth.clone()).layer(inner());
+        let request = request.body(Full::from(body.to_owned())).unwrap();
+        let answer = Answer::read(service.oneshot(request).await.unwrap()).await;
+        assert_eq!(answer.body, upgrades, "{method}");
+    }
+    // Over HTTP/2 it is a method of its own (RFC 8441), and no message.
+    let answer = sent(&world, asked_by("CONNECT", ""), Full::<Bytes>::default()).await;
+    assert_eq!(answer.code(), "malformed_message");
+}

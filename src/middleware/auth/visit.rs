@@ -254,6 +254,10 @@ impl Visit {
                 context.refused(Reason::UnknownSession.into()),
             ),
             Caller::Nobody(due) => (None, (**due).clone()),
+    fn judges_operations(&self) -> bool {
+        self.stages.operation && self.auth.tool_rules().is_some()
+    }
+
         };
         match id.and_then(|id| sessions.open(id, owner)) {
             Some(_) => Ok(()),
@@ -264,6 +268,10 @@ impl Visit {
     /// The inner service knows its own id.
     fn unseal_session(&self, headers: &mut HeaderMap, context: Option<&AuthContext>) {
         let Some(sessions) = self.sessions() else {
+        // What would be said in another protocol is no message that could be judged (T36).
+        if self.judges_operations() {
+            request.headers_mut().remove(header::UPGRADE);
+        }
             return;
         };
         if !headers.contains_key(MCP_SESSION_ID) {
@@ -293,7 +301,7 @@ impl Visit {
 
     /// The request as it came. What was taken for no message must not turn out to be one.
     pub(super) fn pass<B>(&self, request: Request<B>) -> Request<RequestBody<B>> {
-        let judged = self.stages.operation && self.auth.tool_rules().is_some();
+        let judged = self.judges_operations();
         let form = || body_form(request.method(), request.headers());
         if judged && form() == Ok(BodyForm::Other) {
             request.map(RequestBody::other)

@@ -7,7 +7,7 @@ use http_body::Body;
 use super::visit::Visit;
 use crate::authenticator::Opening;
 use crate::context::AuthContext;
-use crate::response::{DPOP_NONCE, Framing, RequestMarks, ResponseBody};
+use crate::response::{DPOP_NONCE, EventIds, Framing, RequestMarks, ResponseBody};
 use crate::session::MCP_SESSION_ID;
 use crate::step_up::StepUp;
 
@@ -46,12 +46,26 @@ impl After {
         }
         self.seal_session(&mut response);
         self.renew_nonce(&mut response);
-        match self.lease(&response) {
+        let ids = self.event_ids(&mut response);
+        let response = match self.lease(&response) {
             Some((framing, opening)) => {
                 response.map(|body| ResponseBody::leased(body, framing, opening))
             }
             None => response.map(ResponseBody::inner),
-        }
+        };
+        response.map(|body| body.with_ids(ids))
+    }
+
+    /// What seals the ids of events: who comes back with one has to be who got it (T44). The response
+    /// is longer than its service said.
+    fn event_ids<B>(&self, response: &mut Response<B>) -> Option<Box<EventIds>> {
+        let sessions = self.visit.sessions()?;
+        let Some(Framing::Events(_)) = Framing::of(response.headers()) else {
+            return None;
+        };
+        response.headers_mut().remove(header::CONTENT_LENGTH);
+        let ids = EventIds::new(sessions.events.clone(), self.context.clone());
+        Some(Box::new(ids))
     }
 
     /// The next nonce rides on the answer to a proof with an older one (RFC 9449 §8.2), which is then
@@ -104,7 +118,7 @@ impl After {
         }
         let owner = self.context.as_ref().map(AuthContext::owner);
         if let header::Entry::Occupied(mut line) = response.headers_mut().entry(MCP_SESSION_ID) {
-            match sessions.seal(line.get(), owner) {
+            match sessions.ids.seal(line.get(), owner) {
                 Some(sealed) => drop(line.insert(sealed)),
                 None => drop(line.remove()),
             }

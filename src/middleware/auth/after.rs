@@ -19,6 +19,8 @@ pub(super) struct After {
     marks: RequestMarks,
     /// The credential, where a response that goes on has to ask about it again.
     kept: Option<HeaderValue>,
+    /// The credential came in the header for API keys.
+    by_key_header: bool,
 }
 
 impl After {
@@ -26,13 +28,14 @@ impl After {
         visit: Visit,
         context: Option<AuthContext>,
         marks: RequestMarks,
-        kept: Option<HeaderValue>,
+        (kept, by_key_header): (Option<HeaderValue>, bool),
     ) -> Self {
         Self {
             visit,
             context,
             marks,
             kept,
+            by_key_header,
         }
     }
 
@@ -46,6 +49,7 @@ impl After {
         }
         self.seal_session(&mut response);
         self.renew_nonce(&mut response);
+        self.keep_private(&mut response);
         let ids = self.event_ids(&mut response);
         let response = match self.lease(&response) {
             Some((framing, opening)) => {
@@ -79,6 +83,15 @@ impl After {
             let headers = response.headers_mut();
             headers.insert(DPOP_NONCE, nonce.clone());
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
+    }
+
+    /// A shared cache keeps no answer to a request with `Authorization` unless it is told to (RFC 9111
+    /// §3.5). It does not know that a header for API keys means the same.
+    fn keep_private<B>(&self, response: &mut Response<B>) {
+        let headers = response.headers_mut();
+        if self.by_key_header && !headers.contains_key(header::CACHE_CONTROL) {
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private"));
         }
     }
 

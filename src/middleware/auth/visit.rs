@@ -266,6 +266,8 @@ impl Visit {
         marks: RequestMarks,
     ) -> After {
         let kept = self.auth.keeps(request.headers());
+        let key_header = self.auth.api_key_header();
+        let by_key_header = key_header.is_some_and(|name| request.headers().contains_key(name));
         self.take_credential(request.headers_mut());
         self.unseal_session(request.headers_mut(), context.as_ref());
         // What would be said in another protocol is no message that could be judged (T36).
@@ -281,7 +283,7 @@ impl Visit {
         if self.stages.credential && !self.stages.operation {
             request.extensions_mut().insert(self.auth.let_in_by());
         }
-        After::new(self, context, marks, kept)
+        After::new(self, context, marks, (kept, by_key_header))
     }
 
     fn take_credential(&self, headers: &mut HeaderMap) {

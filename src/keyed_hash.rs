@@ -39,6 +39,12 @@ impl KeyedHash {
         Some(Self { key, purpose })
     }
 
+    /// The same key for something else.
+    pub(crate) fn for_purpose(&self, purpose: &'static str) -> Self {
+        let key = self.key.clone();
+        Self { key, purpose }
+    }
+
     /// Whether both make the same hashes; in constant time.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.purpose == other.purpose && bool::from(self.key.ct_eq(&*other.key))

@@ -1,9 +1,13 @@
-//! Session ids bound to the principal they were made for (T44, MCP-14).
+//! Session ids, and ids of events, bound to the principal they were made for (T44, MCP-14).
 //!
 //! Nothing is kept. The id that the inner service makes gets a seal: a keyed hash of the id and of
 //! whom it was made for. A request that names a session must bring the seal of its own principal,
 //! and the inner service sees its own id again. Whoever holds a foreign id, or makes one up, is
 //! told the same: there is no such session.
+//!
+//! The id of an event says where in which stream a client goes on (`Last-Event-ID`), and a server that
+//! keeps events finds the stream by that alone, whatever session is named beside it. So it gets a seal
+//! of the same making, and of another kind.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -21,9 +25,19 @@ const SEAL: usize = 16;
 /// Letters of a seal in the header.
 const SEAL_TEXT: usize = 22;
 
-/// Seals session ids, and opens them again.
+/// Where a client goes on in a stream (HTML, "Server-sent events").
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// What binds sessions, and what is read in them.
 #[derive(Clone, Debug)]
-pub(crate) struct Sessions(KeyedHash);
+pub(crate) struct Sessions {
+    pub(crate) ids: Seals,
+    pub(crate) events: Seals,
+}
+
+/// Seals ids of one kind, and opens them again.
+#[derive(Clone, Debug)]
+pub(crate) struct Seals(KeyedHash);
 
 /// Whom a session is for; nobody, where the server lets somebody start one without a credential.
 pub(crate) type Owner<'a> = Option<(&'a Principal, &'a OrganizationId)>;
@@ -31,15 +45,27 @@ pub(crate) type Owner<'a> = Option<(&'a Principal, &'a OrganizationId)>;
 impl Sessions {
     pub(crate) const PURPOSE: &'static str = "tower-mcp-auth session v1";
 
+    const EVENTS: &'static str = "tower-mcp-auth event v1";
+
     pub(crate) fn new(key: KeyedHash) -> Self {
-        Self(key)
+        Self {
+            events: Seals(key.for_purpose(Self::EVENTS)),
+            ids: Seals(key),
+        }
     }
 
     /// Whether their key is made of this one.
     pub(crate) fn are_sealed_with(&self, key: &[u8]) -> bool {
-        KeyedHash::shared(Self::PURPOSE, key).is_some_and(|key| self.0.is_same(&key))
+        KeyedHash::shared(Self::PURPOSE, key).is_some_and(|key| self.ids.0.is_same(&key))
     }
 
+    /// The headers in which requests bring sealed ids.
+    pub(crate) fn lines(&self) -> [(HeaderName, &Seals); 2] {
+        [(MCP_SESSION_ID, &self.ids), (LAST_EVENT_ID, &self.events)]
+    }
+}
+
+impl Seals {
     /// The id as the client gets it: the inner service's, a dot, and the seal.
     pub(crate) fn seal(&self, id: &HeaderValue, owner: Owner<'_>) -> Option<HeaderValue> {
         let id = id.as_bytes();
@@ -96,8 +122,8 @@ mod tests {
         })
     }
 
-    fn sessions() -> Sessions {
-        Sessions::new(KeyedHash::random(Sessions::PURPOSE).unwrap())
+    fn sessions() -> Seals {
+        Sessions::new(KeyedHash::random(Sessions::PURPOSE).unwrap()).ids
     }
 
     fn id(text: &str) -> HeaderValue {
@@ -134,6 +160,16 @@ mod tests {
         assert_eq!(sessions.open(&sealed, None), None);
         let other_process = self::sessions();
         assert_eq!(other_process.open(&sealed, Some((&alice, &acme))), None);
+    }
+
+    #[test]
+    fn t44_a_seal_of_one_kind_opens_none_of_the_other() {
+        let sessions = Sessions::new(KeyedHash::random(Sessions::PURPOSE).unwrap());
+        let event = sessions.events.seal(&id("1"), None).unwrap();
+        assert_eq!(sessions.events.open(&event, None), Some(id("1")));
+        assert_eq!(sessions.ids.open(&event, None), None);
+        let session = sessions.ids.seal(&id("1"), None).unwrap();
+        assert_eq!(sessions.events.open(&session, None), None);
     }
 
     #[test]

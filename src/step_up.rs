@@ -12,7 +12,8 @@ use crate::tool::{Subject, ToolRule, ToolRules};
 /// of the response. The layer then answers with the challenge from which clients start a step-up,
 /// whatever the response was: 403 with the scopes (MCP), or 401 with `acr_values` and `max_age`
 /// (RFC 9470). For a credential that cannot step up, an API token say, it is a 403 without a
-/// challenge. It works for gRPC too.
+/// challenge; for a request that needed no credential and has none, a 401 that asks for one. It works
+/// for gRPC too.
 ///
 /// Ask only for what is lacking: a step-up to what the credential has already, or to a word that
 /// cannot be a scope, is answered with 500 and logged, because the client would come back for ever.

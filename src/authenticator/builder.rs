@@ -124,7 +124,9 @@ impl AuthenticatorBuilder {
     }
 
     /// Takes a service-account key in this header too, such as `x-api-key`, for clients that cannot
-    /// set `Authorization`. A request with both is refused. Default: none.
+    /// set `Authorization`. A request with both is refused. Answers to requests with it are
+    /// `Cache-Control: private` where the service says nothing, because shared caches do not know
+    /// this header for a credential. Default: none.
     #[must_use]
     pub fn api_key_header(mut self, name: impl Into<String>) -> Self {
         self.api_key_header = Some(name.into());

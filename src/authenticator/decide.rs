@@ -93,7 +93,7 @@ impl Inner {
     }
 
     /// The refusal that says which credentials are taken here.
-    fn ask(&self, reason: Reason) -> Rejection {
+    pub(super) fn ask(&self, reason: Reason) -> Rejection {
         if self.tokens().is_none() {
             return Rejection::new(reason);
         }

@@ -213,9 +213,9 @@ impl Current {
     }
 
     /// Counts a request that was let in and refused after all.
-    pub(crate) fn conclude_withdrawn(&self, context: &AuthContext, rejection: &Rejection) {
+    pub(crate) fn conclude_withdrawn(&self, context: Option<&AuthContext>, rejection: &Rejection) {
         self.0.ground.meter.decided(Decided {
-            method: Some(context.method()),
+            method: context.map(AuthContext::method),
             outcome: Outcome::Withdrawn,
             reason: Some(rejection.reason()),
             took: None,

@@ -72,6 +72,11 @@ impl Current {
         let rules = self.tool_rules().unwrap_or(&plain);
         context.refused(step_up.refusal(rules, &subject))
     }
+
+    /// The same of nobody, who needs a credential first.
+    pub(crate) fn ask_for_credential(&self) -> Rejection {
+        self.0.ask(Reason::MissingCredential)
+    }
 }
 
 /// The scopes that mean something here: the resource's, those of every request, those of rules.

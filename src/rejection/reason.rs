@@ -172,7 +172,8 @@ reasons! {
     /// `Mcp-Method`, `Mcp-Name` or `MCP-Protocol-Version` is missing, doubled, unreadable or not what
     /// the body says (MCP-1..6).
     HeaderMismatch = "header_mismatch",
-    /// The session id was not given to this principal, or to anybody (T44).
+    /// The id of the session, or of the event to go on from, was not given to this principal, or to
+    /// anybody (T44).
     UnknownSession = "unknown_session",
     /// Too many failed credentials from this address (EDGE-6).
     TooManyFailures = "too_many_failures",

@@ -9,6 +9,7 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 use pin_project_lite::pin_project;
 
+use super::event_ids::EventIds;
 use super::stream::Framing;
 use crate::authenticator::{Lease, Opening, Verdict};
 use crate::rejection::Rejection;
@@ -19,12 +20,15 @@ pin_project! {
     /// ([open streams](crate::middleware::auth#open-streams)); or the short text of an answer the
     /// layer gave itself.
     ///
-    /// It has the inner body's error type and passes its frames on as they come. `Default` is an
+    /// It has the inner body's error type and passes its frames on as they come, but for the seals of
+    /// [ids of events](crate::guide::streams_and_sessions#events). `Default` is an
     /// empty body, as layers around (tower-http's `CorsLayer`) ask for.
     #[derive(Debug)]
     pub struct ResponseBody<B> {
         #[pin]
         kind: Kind<B>,
+        // Boxed: most responses are no event streams.
+        ids: Option<Box<EventIds>>,
     }
 }
 
@@ -51,19 +55,24 @@ enum Standing {
 impl<B> ResponseBody<B> {
     /// The inner service's body.
     pub fn inner(body: B) -> Self {
-        Self {
-            kind: Kind::Inner { body },
-        }
+        Self::of(Kind::Inner { body })
+    }
+
+    fn of(kind: Kind<B>) -> Self {
+        Self { kind, ids: None }
+    }
+
+    /// The same with the ids of its events sealed.
+    pub(crate) fn with_ids(self, ids: Option<Box<EventIds>>) -> Self {
+        Self { ids, ..self }
     }
 
     /// A body of these bytes, for a response without an inner service: also for a body of your own
     /// in `map_response`.
     pub fn own(bytes: Bytes) -> Self {
-        Self {
-            kind: Kind::Own {
-                body: Full::new(bytes),
-            },
-        }
+        Self::of(Kind::Own {
+            body: Full::new(bytes),
+        })
     }
 }
 
@@ -75,13 +84,11 @@ impl<B: Body<Data = Bytes>> ResponseBody<B> {
         if body.is_end_stream() || body.size_hint().exact().is_some() {
             return Self::inner(body);
         }
-        Self {
-            kind: Kind::Leased {
-                body: Some(body),
-                lease: Standing::Leased(Lease::new(opening)),
-                framing,
-            },
-        }
+        Self::of(Kind::Leased {
+            body: Some(body),
+            lease: Standing::Leased(Lease::new(opening)),
+            framing,
+        })
     }
 }
 
@@ -184,7 +191,8 @@ impl<B: Body<Data = Bytes>> Body for ResponseBody<B> {
     type Error = B::Error;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled<B::Error> {
-        match self.project().kind.project() {
+        let this = self.project();
+        let polled = match this.kind.project() {
             KindProjection::Inner { body } => body.poll_frame(cx),
             KindProjection::Leased {
                 body,
@@ -194,6 +202,10 @@ impl<B: Body<Data = Bytes>> Body for ResponseBody<B> {
             KindProjection::Own { body } => body
                 .poll_frame(cx)
                 .map_err(|impossible| match impossible {}),
+        };
+        match this.ids {
+            Some(ids) => polled.map_ok(|frame| frame.map_data(|data| ids.seal(data))),
+            None => polled,
         }
     }
 
@@ -211,6 +223,10 @@ impl<B: Body<Data = Bytes>> Body for ResponseBody<B> {
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
+            // Seals make it longer.
+            Kind::Inner { body } if self.ids.is_some() && !body.is_end_stream() => {
+                SizeHint::default()
+            }
             Kind::Inner { body } => body.size_hint(),
             Kind::Leased { body: None, .. } => SizeHint::with_exact(0),
             // It may end early, and with an event of ours.

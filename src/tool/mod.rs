@@ -46,6 +46,12 @@
 //! `completion/complete` needs what the prompt or resource needs that it is about; a resource named
 //! by a template is judged as if each `{expression}` were one letter.
 //!
+//! # Other protocols
+//!
+//! What is said in a WebSocket is no request, and no rule is about it. So the server behind never sees
+//! the header `Upgrade`, and an extended `CONNECT` of HTTP/2 is refused. A WebSocket of another kind
+//! belongs on a route outside, behind an [`AuthenticateLayer`](crate::AuthenticateLayer).
+//!
 //! # From a file
 //!
 //! [`ToolRules`] can be deserialized; see there.

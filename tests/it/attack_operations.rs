@@ -12,7 +12,7 @@ use http::{Method, Request, Response, StatusCode};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Full, StreamBody};
 use tower::{Layer, Service, ServiceExt, service_fn};
-use tower_mcp_auth::audit::AuditEvent;
+use tower_mcp_auth::audit::{AuditEvent, AuditOutcome};
 use tower_mcp_auth::clock::{Clock, UnixTime};
 use tower_mcp_auth::middleware::{RequestBody, ResponseBody};
 use tower_mcp_auth::testing::MemoryAudit;
@@ -414,4 +414,61 @@ async fn r15_a_panicking_clock_is_500_with_a_sink_too() {
     let answer = Answer::read(answer.unwrap()).await;
     assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
     assert_eq!(audit.take().len(), 1);
+}
+
+/// Who needed no credential so far has none to step up with, and is asked for one.
+#[tokio::test]
+async fn step_01_a_step_up_of_nobody_is_a_login() {
+    let audit = MemoryAudit::new();
+    let world = world(rules().public_method("tools/list"), &audit).await;
+    let inner = service_fn(|_: Request<RequestBody<Full<Bytes>>>| async {
+        let mut response = Response::new(Full::from("for those who stepped up"));
+        let asked = StepUp::scopes(["admin:all"]);
+        response.extensions_mut().insert(asked);
+        Ok::<_, Infallible>(response)
+    });
+    let service = McpAuthLayer::new(world.auth.clone()).layer(inner);
+    let body = Full::from(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#);
+    let answer = service.oneshot(post().body(body).unwrap()).await.unwrap();
+    let answer = Answer::read(answer).await;
+    assert_eq!(answer.code(), "missing_credential");
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+    assert!(answer.challenge().starts_with("Bearer resource_metadata="));
+    let outcomes: Vec<_> = audit.take().iter().map(|record| record.outcome).collect();
+    assert_eq!(outcomes, [AuditOutcome::Allowed, AuditOutcome::Refused]);
+}
+
+/// What is said in another protocol nobody judges.
+#[tokio::test]
+async fn t36_a_request_leads_to_no_other_protocol() {
+    let upgrade = |method: &str| {
+        asked_by(method, "application/json")
+            .header("connection", "upgrade")
+            .header("upgrade", "websocket")
+            .header("sec-websocket-version", "13")
+    };
+    let inner = || {
+        service_fn(|request: Request<RequestBody<Full<Bytes>>>| async move {
+            let asks = request.headers().contains_key("upgrade");
+            Ok::<_, Infallible>(Response::new(Full::from(asks.to_string())))
+        })
+    };
+    let world = world(rules(), &MemoryAudit::new()).await;
+    let free = World::warm().await;
+    for (world, method, body, upgrades) in [
+        (&world, "GET", "", "false"),
+        (&world, "POST", &*CALL.replace("wipe", "list"), "false"),
+        // Without rules nothing is judged, and nothing is held back.
+        (&free, "GET", "", "true"),
+    ] {
+        let token = world.token().scope("read:issues").sign();
+        let request = upgrade(method).header("authorization", format!("Bearer {token}"));
+        let service = McpAuthLayer::new(world.auth.clone()).layer(inner());
+        let request = request.body(Full::from(body.to_owned())).unwrap();
+        let answer = Answer::read(service.oneshot(request).await.unwrap()).await;
+        assert_eq!(answer.body, upgrades, "{method}");
+    }
+    // Over HTTP/2 it is a method of its own (RFC 8441), and no message.
+    let answer = sent(&world, asked_by("CONNECT", ""), Full::<Bytes>::default()).await;
+    assert_eq!(answer.code(), "malformed_message");
 }

@@ -1,12 +1,19 @@
 //! Service-account keys (KEYSA-*), and which kind of credential goes where (T33).
 
-use http::StatusCode;
-use serde_json::json;
-use tower_mcp_auth::api_token::NewToken;
-use tower_mcp_auth::policy::PolicyStore;
-use tower_mcp_auth::{AuthMethod, OrganizationPolicy, PrincipalKind};
+use std::convert::Infallible;
+use std::future::ready;
 
-use crate::support::post;
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::Empty;
+use serde_json::json;
+use tower::{Layer, ServiceExt};
+use tower_mcp_auth::api_token::NewToken;
+use tower_mcp_auth::middleware::RequestBody;
+use tower_mcp_auth::policy::PolicyStore;
+use tower_mcp_auth::{AuthMethod, McpAuthLayer, OrganizationPolicy, PrincipalKind};
+
+use crate::support::{Answer, post};
 use crate::tokens_support::{
     ADA, GIL, TokenWorld, basic, bearer, damaged, encoded, issue, organization,
 };
@@ -175,6 +182,41 @@ async fn keysa_the_key_header_is_opt_in() {
         );
     }
     assert_eq!(world.probe.calls(), 1);
+}
+
+/// Shared caches keep no answer to a request with `Authorization` (RFC 9111 §3.5). What another header
+/// means they do not know.
+#[tokio::test]
+async fn auth_18_no_shared_cache_keeps_what_a_key_in_a_header_was_answered() {
+    let world = TokenWorld::with(|builder, _| builder.api_key_header("X-Api-Key")).await;
+    let by_header = ("x-api-key", world.acme_key.token.expose().to_owned());
+    let by_bearer = ("authorization", bearer(&world.acme_key));
+    for ((name, value), said, kept) in [
+        (&by_header, None, Some("private")),
+        (
+            &by_header,
+            Some("public, max-age=60"),
+            Some("public, max-age=60"),
+        ),
+        (&by_bearer, None, None),
+    ] {
+        let inner = tower::service_fn(move |_: Request<RequestBody<Empty<Bytes>>>| {
+            let mut response = Response::new(Empty::<Bytes>::new());
+            if let Some(said) = said {
+                let said = said.parse().unwrap();
+                response.headers_mut().insert("cache-control", said);
+            }
+            ready(Ok::<_, Infallible>(response))
+        });
+        let request = Request::get("/mcp/report.csv")
+            .header("host", "mcp.example.com")
+            .header(*name, value);
+        let service = McpAuthLayer::new(world.auth.clone()).layer(inner);
+        let answer = service.oneshot(request.body(Empty::new()).unwrap()).await;
+        let answer = Answer::read(answer.unwrap()).await;
+        answer.assert_let_in();
+        assert_eq!(answer.header("cache-control"), kept, "{name} {said:?}");
+    }
 }
 
 #[tokio::test]

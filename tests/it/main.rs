@@ -13,6 +13,7 @@ mod admin_console;
 mod attack;
 mod attack_binding;
 mod attack_operations;
+mod attack_streams;
 mod audit;
 mod audit_required;
 mod audit_trail;

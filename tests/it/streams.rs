@@ -537,9 +537,11 @@ async fn mcp_20_a_body_that_ends_at_once_is_not_leased() {
         let request = post().header("authorization", bearer(&world.acme_key));
         let response = service.oneshot(request.body(Empty::new()).unwrap()).await;
         let body = response.unwrap().into_body();
+        // Seals of ids would make it longer.
+        let promised = hint.filter(|length| *length == 0);
         assert_eq!(
             (body.is_end_stream(), body.size_hint().exact()),
-            (ended, hint)
+            (ended, promised)
         );
         assert!(hint.is_some() && !format!("{body:?}").contains("Leased"));
     }

@@ -51,17 +51,19 @@ impl AuthenticatorBuilder {
     /// An MCP server that keeps sessions (protocol 2025-11-25 and older) knows a client by its
     /// `Mcp-Session-Id` alone. This layer binds the id to the principal it was made for: it adds a
     /// seal to the id the client gets, and takes it off again. Anybody else is told that there is
-    /// no such session.
+    /// no such session. So it does with the ids of events in event streams, by which a client goes
+    /// on in a stream (`Last-Event-ID`) whatever session it names.
     #[must_use]
     pub fn session_key(mut self, key: impl AsRef<[u8]>) -> Self {
         self.messages.sessions = SessionKey::Shared(Zeroizing::new(key.as_ref().to_vec()));
         self
     }
 
-    /// Leaves session ids alone.
+    /// Leaves ids of sessions and of events alone.
     ///
     /// An attacker gains: with a credential of their own and somebody else's session id they read
-    /// and speak in that session, unless the server behind binds its sessions itself.
+    /// and speak in that session, and with the id of an event they read what follows it, unless the
+    /// server behind binds its sessions and its events itself.
     #[must_use]
     pub fn insecure_unbound_sessions(mut self) -> Self {
         self.messages.sessions = SessionKey::Unbound;

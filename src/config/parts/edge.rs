@@ -18,8 +18,9 @@ table! {
         /// The key of the seals: base64 of at least 32 random bytes, for processes that share sessions. Left out: a key of
         /// this process.
         [restart] key: Option<Secret>,
-        /// Leaves session ids alone. An attacker gains: with a credential of their own and somebody else's session id they
-        /// read and speak in that session, unless the server behind binds its sessions itself.
+        /// Leaves ids of sessions and of events alone. An attacker gains: with a credential of their own and somebody
+        /// else's session id they read and speak in that session, and with the id of an event they read what follows
+        /// it, unless the server behind binds both itself.
         [restart] insecure_unbound_sessions: bool,
     }
 }

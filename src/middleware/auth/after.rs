@@ -7,7 +7,7 @@ use http_body::Body;
 use super::visit::Visit;
 use crate::authenticator::Opening;
 use crate::context::AuthContext;
-use crate::response::{DPOP_NONCE, Framing, RequestMarks, ResponseBody};
+use crate::response::{DPOP_NONCE, EventIds, Framing, RequestMarks, ResponseBody};
 use crate::session::MCP_SESSION_ID;
 use crate::step_up::StepUp;
 
@@ -19,6 +19,8 @@ pub(super) struct After {
     marks: RequestMarks,
     /// The credential, where a response that goes on has to ask about it again.
     kept: Option<HeaderValue>,
+    /// The credential came in the header for API keys.
+    by_key_header: bool,
 }
 
 impl After {
@@ -26,13 +28,14 @@ impl After {
         visit: Visit,
         context: Option<AuthContext>,
         marks: RequestMarks,
-        kept: Option<HeaderValue>,
+        (kept, by_key_header): (Option<HeaderValue>, bool),
     ) -> Self {
         Self {
             visit,
             context,
             marks,
             kept,
+            by_key_header,
         }
     }
 
@@ -46,12 +49,27 @@ impl After {
         }
         self.seal_session(&mut response);
         self.renew_nonce(&mut response);
-        match self.lease(&response) {
+        self.keep_private(&mut response);
+        let ids = self.event_ids(&mut response);
+        let response = match self.lease(&response) {
             Some((framing, opening)) => {
                 response.map(|body| ResponseBody::leased(body, framing, opening))
             }
             None => response.map(ResponseBody::inner),
-        }
+        };
+        response.map(|body| body.with_ids(ids))
+    }
+
+    /// What seals the ids of events: who comes back with one has to be who got it (T44). The response
+    /// is longer than its service said.
+    fn event_ids<B>(&self, response: &mut Response<B>) -> Option<Box<EventIds>> {
+        let sessions = self.visit.sessions()?;
+        let Some(Framing::Events(_)) = Framing::of(response.headers()) else {
+            return None;
+        };
+        response.headers_mut().remove(header::CONTENT_LENGTH);
+        let ids = EventIds::new(sessions.events.clone(), self.context.clone());
+        Some(Box::new(ids))
     }
 
     /// The next nonce rides on the answer to a proof with an older one (RFC 9449 §8.2), which is then
@@ -68,6 +86,15 @@ impl After {
         }
     }
 
+    /// A shared cache keeps no answer to a request with `Authorization` unless it is told to (RFC 9111
+    /// §3.5). It does not know that a header for API keys means the same.
+    fn keep_private<B>(&self, response: &mut Response<B>) {
+        let headers = response.headers_mut();
+        if self.by_key_header && !headers.contains_key(header::CACHE_CONTROL) {
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private"));
+        }
+    }
+
     /// What ends the response with the credential, if it is one that may go on for long (MCP-20).
     fn lease<B>(&self, response: &Response<B>) -> Option<(Framing, Opening)> {
         let framing = Framing::of(response.headers())?;
@@ -78,11 +105,18 @@ impl After {
     /// The challenge, if the handler asked the client to come back with more. Answered, and put on
     /// record, where the credential was judged.
     fn step_up<B>(&self, response: &mut Response<B>) -> Option<Response<Bytes>> {
-        let judged = self.visit.stages.credential;
-        let context = self.context.as_ref().filter(|_| judged)?;
+        if !self.visit.stages.credential {
+            return None;
+        }
         let asked = response.extensions_mut().remove::<StepUp>();
-        let step_up = asked.as_ref().or_else(|| context.asked_step_up())?;
-        let rejection = self.visit.auth.judge_step_up(context, step_up);
+        let (auth, context) = (&self.visit.auth, self.context.as_ref());
+        let asked = asked
+            .as_ref()
+            .or_else(|| context.and_then(AuthContext::asked_step_up))?;
+        let rejection = match context {
+            Some(context) => auth.judge_step_up(context, asked),
+            None => auth.ask_for_credential(),
+        };
         Some(self.visit.step_up(context, &rejection, &self.marks.facts()))
     }
 
@@ -97,7 +131,7 @@ impl After {
         }
         let owner = self.context.as_ref().map(AuthContext::owner);
         if let header::Entry::Occupied(mut line) = response.headers_mut().entry(MCP_SESSION_ID) {
-            match sessions.seal(line.get(), owner) {
+            match sessions.ids.seal(line.get(), owner) {
                 Some(sealed) => drop(line.insert(sealed)),
                 None => drop(line.remove()),
             }

@@ -97,6 +97,7 @@ mod layer;
 mod operation;
 mod refusal;
 mod service;
+mod sessions;
 mod visit;
 mod watching;
 

@@ -15,9 +15,7 @@ use crate::context::AuthContext;
 use crate::rejection::{Reason, Rejection};
 use crate::response::{RequestFacts, RequestMarks};
 use crate::rpc::{BodyForm, body_form};
-use crate::session::{MCP_SESSION_ID, Sessions};
 use crate::stage::{Stage, Way};
-use crate::wire::only_line;
 
 /// A proof of possession (RFC 9449 §4.1): part of the credential.
 const DPOP: HeaderName = HeaderName::from_static("dpop");
@@ -232,56 +230,10 @@ impl Visit {
         })
     }
 
-    /// Binds sessions where credentials are judged, and nowhere twice.
-    pub(super) fn sessions(&self) -> Option<&Sessions> {
-        self.auth.sessions().filter(|_| self.stages.credential)
-    }
-
-    /// Who brings a session id that was not made for them hears what somebody hears who made one
-    /// up (T44).
-    fn check_session(&self, headers: &HeaderMap, caller: &Caller) -> Result<(), Rejection> {
-        let Some(sessions) = self.sessions() else {
-            return Ok(());
-        };
-        let id = match only_line(headers, &MCP_SESSION_ID) {
-            Ok(None) => return Ok(()),
-            Ok(Some(id)) => Some(id),
-            Err(_) => None,
-        };
-        let (owner, refusal) = match caller {
-            Caller::Party(context) => (
-                Some(context.owner()),
-                context.refused(Reason::UnknownSession.into()),
-            ),
-            Caller::Nobody(due) => (None, (**due).clone()),
-        };
-        match id.and_then(|id| sessions.open(id, owner)) {
-            Some(_) => Ok(()),
-            None => Err(refusal),
-        }
-    }
-
-    /// The inner service knows its own id.
-    fn unseal_session(&self, headers: &mut HeaderMap, context: Option<&AuthContext>) {
-        let Some(sessions) = self.sessions() else {
-            return;
-        };
-        if !headers.contains_key(MCP_SESSION_ID) {
-            return;
-        }
-        if let header::Entry::Occupied(mut line) = headers.entry(MCP_SESSION_ID) {
-            match sessions.open(line.get(), context.map(AuthContext::owner)) {
-                Some(id) => drop(line.insert(id)),
-                // Refused before.
-                None => drop(line.remove()),
-            }
-        }
-    }
-
     /// A handler asked for more than the credential has: on record, and as the challenge.
     pub(super) fn step_up(
         &self,
-        context: &AuthContext,
+        context: Option<&AuthContext>,
         rejection: &Rejection,
         facts: &RequestFacts,
     ) -> Response<Bytes> {
@@ -293,13 +245,17 @@ impl Visit {
 
     /// The request as it came. What was taken for no message must not turn out to be one.
     pub(super) fn pass<B>(&self, request: Request<B>) -> Request<RequestBody<B>> {
-        let judged = self.stages.operation && self.auth.tool_rules().is_some();
+        let judged = self.judges_operations();
         let form = || body_form(request.method(), request.headers());
         if judged && form() == Ok(BodyForm::Other) {
             request.map(RequestBody::other)
         } else {
             request.map(RequestBody::untouched)
         }
+    }
+
+    fn judges_operations(&self) -> bool {
+        self.stages.operation && self.auth.tool_rules().is_some()
     }
 
     /// Puts the evidence in, and takes the credential out (MCP-21).
@@ -310,8 +266,14 @@ impl Visit {
         marks: RequestMarks,
     ) -> After {
         let kept = self.auth.keeps(request.headers());
+        let key_header = self.auth.api_key_header();
+        let by_key_header = key_header.is_some_and(|name| request.headers().contains_key(name));
         self.take_credential(request.headers_mut());
         self.unseal_session(request.headers_mut(), context.as_ref());
+        // What would be said in another protocol is no message that could be judged (T36).
+        if self.judges_operations() {
+            request.headers_mut().remove(header::UPGRADE);
+        }
         // Replaces whatever an outer layer may have put there under our type.
         match &context {
             Some(context) => drop(request.extensions_mut().insert(context.clone())),
@@ -321,7 +283,7 @@ impl Visit {
         if self.stages.credential && !self.stages.operation {
             request.extensions_mut().insert(self.auth.let_in_by());
         }
-        After::new(self, context, marks, kept)
+        After::new(self, context, marks, (kept, by_key_header))
     }
 
     fn take_credential(&self, headers: &mut HeaderMap) {

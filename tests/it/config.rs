@@ -167,6 +167,14 @@ fn mistakes_in_issuer() -> Vec<Case> {
             "use https",
         ),
         (
+            trusting(Issuer::new(
+                "https://auth.example.com/t1/.well-known/openid-configuration",
+            )),
+            "issuer[0]",
+            "openid-configuration",
+            "as `issuer` in this document says it",
+        ),
+        (
             trusting(Issuer::new(I).jwks_uri("/jwks")),
             "issuer[0].jwks_uri",
             "/jwks",

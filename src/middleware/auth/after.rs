@@ -81,7 +81,10 @@ impl After {
         let judged = self.visit.stages.credential;
         let context = self.context.as_ref().filter(|_| judged)?;
         let asked = response.extensions_mut().remove::<StepUp>();
-        let step_up = asked.as_ref().or_else(|| context.asked_step_up())?;
+        let Some(step_up) = asked.as_ref().or_else(|| context.asked_step_up()) else {
+            context.answered();
+            return None;
+        };
         let rejection = self.visit.auth.judge_step_up(context, step_up);
         Some(self.visit.step_up(context, &rejection, &self.marks.facts()))
     }

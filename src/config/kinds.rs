@@ -315,7 +315,8 @@ pub(super) fn word<T: Copy>(
             let mut remedy = format!("did you mean `{meant}`?");
             if names.len() > 1 {
                 let all = Shape::Words(names).to_words();
-                remedy.push_str(&format!(" There are {all}"));
+                remedy.push_str(" There are ");
+                remedy.push_str(&all);
             }
             reader.add(at.as_str(), found, remedy);
         }

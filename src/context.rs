@@ -3,6 +3,7 @@
 pub(crate) mod list;
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, OnceLock};
 
 use http::HeaderValue;
@@ -47,6 +48,8 @@ struct Grant {
     operations: Option<Arc<Operations>>,
     /// What a handler asks of the client after all.
     step_up: OnceLock<StepUp>,
+    /// Whether the client is being answered, so that it is too late to ask.
+    is_answered: AtomicBool,
 }
 
 /// A party that has passed every check.
@@ -83,6 +86,7 @@ impl AuthContext {
             admitted,
             operations,
             step_up: OnceLock::new(),
+            is_answered: AtomicBool::new(false),
         }))
     }
 
@@ -150,13 +154,28 @@ impl AuthContext {
     }
 
     /// Asks the client to come back with more: the layer answers with a challenge, whatever the
-    /// handler responds, if the response has not been sent yet. The first call counts.
+    /// handler responds. The first call counts.
+    ///
+    /// Once the response has begun, as an event stream that rmcp opens before it runs a tool, it is
+    /// too late: the log says so (WARN), and the client gets what the handler responds. [`StepUp`] has
+    /// what to do then.
     pub fn step_up(&self, step_up: StepUp) {
+        if self.0.is_answered.load(Ordering::Relaxed) {
+            tracing::warn!(
+                target: "tower_mcp_auth::middleware",
+                "a handler asked for a step-up after its response had begun: the client is not told"
+            );
+        }
         let _ = self.0.step_up.set(step_up);
     }
 
     pub(crate) fn asked_step_up(&self) -> Option<&StepUp> {
         self.0.step_up.get()
+    }
+
+    /// The response goes out as it is.
+    pub(crate) fn answered(&self) {
+        self.0.is_answered.store(true, Ordering::Relaxed);
     }
 
     /// Whether the party has what this asks for, as of when it was let in; else what it lacks.

@@ -22,6 +22,10 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A place in a text, such as line 3, has no value.
+        if self.value.is_empty() && self.field.contains(' ') {
+            return write!(f, "{}: {}", self.field, self.remedy);
+        }
         write!(f, "{} = {:?}: {}", self.field, self.value, self.remedy)
     }
 }

@@ -197,7 +197,12 @@ impl Issuer {
 
     /// Adds every mistake to `problems`; `field` names this issuer.
     pub(crate) fn examine(&self, field: &str, problems: &mut Problems) {
-        examine_url(field, &self.identifier, problems);
+        let identifier = examine_url(field, &self.identifier, problems);
+        if identifier.is_some_and(|url| url.path().contains("/.well-known/")) {
+            // No issuer has such a name (RFC 8414 §3); its metadata would be looked for below this.
+            let remedy = "write the identifier, as `issuer` in this document says it, and not where the document is";
+            problems.add(field, &self.identifier, remedy);
+        }
         if let Some(uri) = &self.jwks_uri {
             examine_url(&format!("{field}.jwks_uri"), uri, problems);
         }
@@ -314,8 +319,9 @@ pub(crate) fn examine_url(field: &str, value: &str, problems: &mut Problems) -> 
         problems.add(field, value, "remove white space and control characters");
         return None;
     }
-    let url = Url::parse(value)
-        .map_err(|error| format!("not a URL ({error}); write e.g. https://auth.example.com"));
+    let url = Url::parse(value).map_err(|error| {
+        format!("not a URL ({error}); write all of it, e.g. https://host.example.com/path")
+    });
     let checked = url.and_then(|url| check_url(&url).map(|()| url).map_err(str::to_owned));
     checked
         .map_err(|remedy| problems.add(field, value, remedy))

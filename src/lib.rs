@@ -125,7 +125,7 @@
 //! | `aws-lc-rs` | yes | signatures by aws-lc-rs |
 //! | `rust-crypto` | | signatures in pure Rust, slower; with both on, aws-lc-rs is used |
 //! | `axum` | | [`AuthContext`], `Option<AuthContext>` and `Scoped` as extractors |
-//! | `rmcp` | | [`AuthContext`] as a parameter of rmcp's tools and prompts, `FilterList` |
+//! | `rmcp` | | [`AuthContext`] as a parameter of rmcp's tools and prompts, `FilterList`, `RequestAuth` |
 //! | `events` | | [`SecurityEventReceiver`](events): revocation by what an identity provider reports |
 //! | `cors` | | `cors()`: a tower-http `CorsLayer` set up for browser clients |
 //! | `dpop` | | `dpop::Dpop`: access tokens bound to a key of their client (RFC 9449) |

@@ -15,6 +15,11 @@ use crate::tool::{Subject, ToolRule, ToolRules};
 /// challenge; for a request that needed no credential and has none, a 401 that asks for one. It works
 /// for gRPC too.
 ///
+/// It has to come before the response begins. An event stream begins at once: rmcp answers so while it
+/// keeps sessions (its default), before it runs the tool, and the client then gets what the tool says. Put
+/// what can be known beforehand into [`ToolRules`](crate::ToolRules), or have rmcp answer with plain JSON:
+/// `with_legacy_session_mode(false).with_json_response(true)`.
+///
 /// Ask only for what is lacking: a step-up to what the credential has already, or to a word that
 /// cannot be a scope, is answered with 500 and logged, because the client would come back for ever.
 /// [`AuthContext::covers`](crate::AuthContext::covers) tells. For a whole route,

@@ -11,7 +11,6 @@ use std::net::SocketAddr;
 
 use axum::Router;
 use axum::extract::ConnectInfo;
-use http::request::Parts;
 use rmcp::model::{ListToolsResult, PaginatedRequestParams};
 use rmcp::service::RequestContext;
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
@@ -19,7 +18,7 @@ use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use rmcp::{ErrorData, RoleServer, ServerHandler, tool, tool_handler, tool_router};
 use tokio::net::TcpListener;
 use tower_mcp_auth::authenticator::AuthenticatorBuilder;
-use tower_mcp_auth::backend::FilterList;
+use tower_mcp_auth::backend::{FilterList, RequestAuth};
 use tower_mcp_auth::{AuthContext, McpAuthLayer};
 
 use common::{BoxError, name};
@@ -50,13 +49,8 @@ impl ServerHandler for Issues {
         _: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        // rmcp passes the head of the HTTP request on, and the context is an extension of that.
-        let head = context.extensions.get::<Parts>();
-        let auth = head.and_then(|head| head.extensions.get::<AuthContext>());
-        let auth =
-            auth.ok_or_else(|| ErrorData::internal_error("not behind McpAuthLayer", None))?;
         let mut list = ListToolsResult::with_all_items(Self::tool_router().list_all());
-        list.filter_list(auth);
+        list.filter_list(context.extensions.auth()?);
         Ok(list)
     }
 }

@@ -206,7 +206,13 @@ impl NewToken {
     fn examine_lifetime(&self, limit: Duration, problems: &mut Problems) -> Option<i64> {
         let wanted = self.lifetime.unwrap_or(DEFAULT_LIFETIME.min(limit));
         if wanted > limit {
-            let remedy = format!("at most {} s are allowed here", limit.as_secs());
+            const DAY: u64 = 86_400;
+            let most = limit.as_secs();
+            let days = match most.checked_div(DAY) {
+                Some(days) if most.is_multiple_of(DAY) => format!(" ({days} d)"),
+                _ => String::new(),
+            };
+            let remedy = format!("at most {most} s{days} are allowed here");
             problems.add("expires_in", format!("{wanted:?}"), remedy);
             return None;
         }

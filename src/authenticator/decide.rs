@@ -289,12 +289,16 @@ impl Inner {
 
 /// The refusals of those who have yet to say who they are, where there are API tokens.
 fn asking() -> [Rejection; 2] {
-    [Reason::MissingCredential, Reason::UnsupportedScheme].map(|reason| {
+    let missing = "Send an OAuth 2.1 access token as Bearer or, if your organization allows it, an API token: a personal one as Basic with its email, a service-account key as Bearer.";
+    let unsupported = "The Authorization header begins with no scheme that this server takes. Write Bearer before an access token or a service-account key, Basic before base64(email:api_token).";
+    [
+        (Reason::MissingCredential, missing),
+        (Reason::UnsupportedScheme, unsupported),
+    ]
+    .map(|(reason, message)| {
         Rejection::new(reason)
             .with_detail("allowed_methods", every_method())
-            .with_message(
-                "Send an OAuth 2.1 access token, or an API token if your organization allows it.",
-            )
+            .with_message(message)
     })
 }
 

@@ -23,7 +23,7 @@ pub use redis::RedisReplayStore;
 #[cfg(feature = "redis")]
 pub use redis::{RedisFailures, RedisHints};
 #[cfg(feature = "rmcp")]
-pub use rmcp::FilterList;
+pub use rmcp::{FilterList, RequestAuth};
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use sql::{
     PolicyRevision, Pruned, SchemaVersion, SqlEngine, SqlOpenError, SqlStore, SqlStoreBuilder,

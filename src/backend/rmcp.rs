@@ -4,7 +4,7 @@ use http::request::Parts;
 use rmcp::ErrorData;
 use rmcp::handler::server::common::{AsRequestContext, FromContextPart};
 use rmcp::model::{
-    CacheScope, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
+    CacheScope, Extensions, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
     ListToolsResult,
 };
 
@@ -34,8 +34,26 @@ use crate::context::list::Listed;
 /// [`McpAuthLayer`](crate::McpAuthLayer), the call ends with an internal error.
 impl<C: AsRequestContext> FromContextPart<C> for AuthContext {
     fn from_context_part(context: &mut C) -> Result<Self, ErrorData> {
-        let head = context.as_request_context().extensions.get::<Parts>();
-        let auth = head.and_then(|head| head.extensions.get::<Self>()).cloned();
+        context.as_request_context().extensions.auth().cloned()
+    }
+}
+
+/// The caller, where rmcp hands over a context instead of parameters: in the methods of
+/// `ServerHandler`, as `context.extensions.auth()?`. [`FilterList`] has an example.
+pub trait RequestAuth {
+    /// Whom the layer has let in.
+    ///
+    /// # Errors
+    ///
+    /// An internal error over another transport than HTTP, or on a route that is not behind
+    /// [`McpAuthLayer`](crate::McpAuthLayer).
+    fn auth(&self) -> Result<&AuthContext, ErrorData>;
+}
+
+impl RequestAuth for Extensions {
+    fn auth(&self) -> Result<&AuthContext, ErrorData> {
+        let head = self.get::<Parts>();
+        let auth = head.and_then(|head| head.extensions.get::<AuthContext>());
         auth.ok_or_else(|| {
             ErrorData::internal_error("this server is not behind McpAuthLayer", None)
         })
@@ -46,12 +64,10 @@ impl<C: AsRequestContext> FromContextPart<C> for AuthContext {
 /// types, with the same traps: filter every page.
 ///
 /// ```
-/// use http::request::Parts;
 /// use rmcp::model::{ListToolsResult, PaginatedRequestParams};
 /// use rmcp::service::RequestContext;
 /// use rmcp::{ErrorData, RoleServer, ServerHandler, tool, tool_router};
-/// use tower_mcp_auth::AuthContext;
-/// use tower_mcp_auth::backend::FilterList;
+/// use tower_mcp_auth::backend::{FilterList, RequestAuth};
 ///
 /// struct Issues;
 ///
@@ -67,11 +83,8 @@ impl<C: AsRequestContext> FromContextPart<C> for AuthContext {
 ///         _: Option<PaginatedRequestParams>,
 ///         context: RequestContext<RoleServer>,
 ///     ) -> Result<ListToolsResult, ErrorData> {
-///         let head = context.extensions.get::<Parts>();
-///         let auth = head.and_then(|head| head.extensions.get::<AuthContext>());
-///         let auth = auth.ok_or_else(|| ErrorData::internal_error("not behind McpAuthLayer", None))?;
 ///         let mut result = ListToolsResult::with_all_items(Self::tool_router().list_all());
-///         result.filter_list(auth);
+///         result.filter_list(context.extensions.auth()?);
 ///         Ok(result)
 ///     }
 /// }
@@ -129,5 +142,20 @@ impl FilterList for ListResourceTemplatesResult {
         filter(auth, templates, scope, |template| {
             auth.sees(Listed::Template, &template.uri_template)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_the_layer_it_is_an_error_of_the_server() {
+        let (head, ()) = http::Request::new(()).into_parts();
+        let mut extensions = Extensions::new();
+        assert!(extensions.auth().is_err());
+        extensions.insert(head);
+        let error = extensions.auth().unwrap_err();
+        assert!(error.message.contains("McpAuthLayer"), "{error}");
     }
 }

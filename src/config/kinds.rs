@@ -124,7 +124,14 @@ impl<A: Setting, B: Setting> Setting for Either<A, B> {
     }
 
     fn read(value: &Value, at: &Path, reader: &mut Reader<'_>) -> Option<Self> {
-        if A::shape().takes(value) {
+        let first = A::shape();
+        if let Some(text) = first.foreign_word(value) {
+            // Whoever wrote another word may have meant the second kind.
+            let remedy = format!("write {}", Self::shape().to_remedy());
+            reader.add(at.as_str(), text, remedy);
+            return None;
+        }
+        if first.takes(value) {
             return A::read(value, at, reader).map(Self::First);
         }
         if B::shape().takes(value) {
@@ -305,7 +312,13 @@ pub(super) fn word<T: Copy>(
     match found.and_then(|found| nearest(found, names.iter().copied())) {
         Some(meant) => {
             let found = found.unwrap_or_default();
-            reader.add(at.as_str(), found, format!("did you mean `{meant}`?"));
+            let mut remedy = format!("did you mean `{meant}`?");
+            if names.len() > 1 {
+                let all = Shape::Words(names).to_words();
+                remedy.push_str(" There are ");
+                remedy.push_str(&all);
+            }
+            reader.add(at.as_str(), found, remedy);
         }
         None => reader.wrong(at, value, &Shape::Words(names)),
     }

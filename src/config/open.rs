@@ -10,6 +10,7 @@ use super::kinds::Either;
 use super::parts::Settings;
 use super::parts::audit::{Audit, Format};
 use super::read::Reader;
+use super::secret::cause;
 use super::{Config, translate};
 use crate::audit::{AuditFormat, JsonLinesAudit, TracingAudit};
 use crate::authenticator::{Authenticator, AuthenticatorBuilder};
@@ -114,7 +115,7 @@ fn json_lines(audit: &Audit, capacity: usize) -> Result<JsonLinesAudit, (&'stati
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let opened = options.open(&file.0);
     let opened =
-        opened.map_err(|error| ("audit.file", format!("cannot be opened ({})", error.kind())))?;
+        opened.map_err(|error| ("audit.file", format!("cannot be opened: {}", cause(&error))))?;
     JsonLinesAudit::with_capacity(BufWriter::new(opened), capacity).map_err(started)
 }
 

@@ -153,10 +153,10 @@ pub(super) fn toml(text: &str) -> Result<Document, ConfigError> {
         let place = place(line, column.chars().count().saturating_add(1));
         // The reader's own words, which quote nothing.
         let remedy = match error.message() {
-            "duplicate key" => "this name is here twice",
-            _ => "this is no TOML",
+            "duplicate key" => "this name is here twice".to_owned(),
+            words => format!("this is no TOML: {words}"),
         };
-        found.add(&place, remedy);
+        found.add(&place, &remedy);
     }
     let value = members(table.get_ref(), &Path::default(), 0, &mut found);
     found.problems.or(Some(Document(Value::Object(value))))

@@ -128,7 +128,7 @@ impl<'c> Reader<'c> {
 
     /// What a value is not. It is shown only where no secret can be meant.
     pub(super) fn wrong(&mut self, at: &Path, value: &Value, wanted: &Shape) {
-        let remedy = format!("write {}", wanted.to_words());
+        let remedy = format!("write {}", wanted.to_remedy());
         match value {
             Value::String(text) if wanted.is_showable() => self.add(at.as_str(), text, remedy),
             value => self.add(at.as_str(), kind(value), remedy),

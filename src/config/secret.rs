@@ -138,11 +138,22 @@ pub(super) fn read_certificates(path: &FilePath) -> Result<Vec<u8>, String> {
     read_bytes(path, 4 * 1024 * 1024)
 }
 
+/// Why a file cannot be used, without its name, which may be a secret that stands in the wrong place.
+pub(super) fn cause(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            "there is no such file or folder; a relative name counts from the folder in which the program was started"
+                .into()
+        }
+        kind => kind.to_string(),
+    }
+}
+
 /// The bytes of a file, `most` of them at most.
 pub(super) fn read_bytes(path: &FilePath, most: u64) -> Result<Vec<u8>, String> {
     use std::io::Read;
 
-    let unreadable = |error: std::io::Error| format!("cannot be read ({})", error.kind());
+    let unreadable = |error: std::io::Error| format!("cannot be read: {}", cause(&error));
     let file = std::fs::File::open(path).map_err(unreadable)?;
     let mut bytes = Vec::new();
     // One byte more tells a file that is too long from one that just fits.

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use super::suggest::nearest;
+
 /// A table with names of its own.
 #[derive(Clone, Debug)]
 pub(super) struct Table {
@@ -109,6 +111,33 @@ impl Shape {
                 all.join("; or ")
             }
         }
+    }
+
+    /// The same with an example, for those who have written something else.
+    pub(super) fn to_remedy(&self) -> String {
+        let words = self.to_words();
+        match self {
+            Self::List(item) => match **item {
+                Self::Text => format!("{words}, e.g. [\"one\", \"two\"]"),
+                Self::Table(_) => format!("{words}: in TOML each begins with its name in [[…]]"),
+                _ => words,
+            },
+            Self::Either(shapes) => {
+                let all: Vec<_> = shapes.iter().map(Self::to_remedy).collect();
+                all.join("; or ")
+            }
+            _ => words,
+        }
+    }
+
+    /// The text, if words are wanted here and it is none of them, nor nearly one.
+    pub(super) fn foreign_word<'v>(&self, value: &'v Value) -> Option<&'v str> {
+        let (Self::Words(words), Value::String(text)) = (self, value) else {
+            return None;
+        };
+        let is_known =
+            words.contains(&text.as_str()) || nearest(text, words.iter().copied()).is_some();
+        (!is_known).then_some(text)
     }
 
     fn to_plural(&self) -> String {

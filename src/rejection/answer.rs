@@ -52,6 +52,17 @@ impl GrpcCode {
     }
 }
 
+/// A request that has yet to say who sends it.
+pub(super) const fn login_required(message: &'static str) -> Answer {
+    Answer {
+        status: StatusCode::UNAUTHORIZED,
+        error: "authentication_required",
+        challenge: ChallengeKind::Plain,
+        grpc: GrpcCode::Unauthenticated,
+        message,
+    }
+}
+
 pub(super) const fn bad_request(message: &'static str) -> Answer {
     Answer {
         status: StatusCode::BAD_REQUEST,

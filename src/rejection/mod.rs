@@ -204,13 +204,15 @@ impl Rejection {
         required: &ScopeSet,
     ) -> Self {
         let missing = granted.missing(required);
-        let credential = match reason {
-            Reason::InsufficientScope => "access token",
-            _ => "API token",
+        // A login brings an access token with more; an API token keeps what it was issued with.
+        let (credential, remedy) = match reason {
+            Reason::InsufficientScope => ("access token", ""),
+            _ => ("API token", "; make a new one that has it"),
         };
         Self {
             message: Some(
-                format!("This request needs {required}; the {credential} lacks {missing}").into(),
+                format!("This request needs {required}; the {credential} lacks {missing}{remedy}")
+                    .into(),
             ),
             more: Some(Arc::new(More {
                 required: required.clone(),

@@ -4,7 +4,7 @@ use http::StatusCode;
 
 use super::answer::{
     Answer, ChallengeKind, GrpcCode, bad_message, bad_proof, bad_request, forbidden, invalid_token,
-    unavailable,
+    login_required, unavailable,
 };
 use super::reason::Reason;
 
@@ -25,28 +25,27 @@ impl Reason {
     /// `resource_metadata=`: client libraries search the whole header for those (AUTH-8).
     pub(crate) const fn answer(self) -> Answer {
         match self {
-            Self::MissingCredential | Self::UnsupportedScheme => Answer {
-                status: StatusCode::UNAUTHORIZED,
-                error: "authentication_required",
-                challenge: ChallengeKind::Plain,
-                grpc: GrpcCode::Unauthenticated,
-                message: "Send an OAuth 2.1 access token in the Authorization header, as a Bearer credential.",
-            },
+            Self::MissingCredential => login_required(
+                "Send an OAuth 2.1 access token in the Authorization header, as a Bearer credential.",
+            ),
+            Self::UnsupportedScheme => login_required(
+                "The Authorization header begins with no scheme that this server takes. Write Bearer, a space, and an OAuth 2.1 access token.",
+            ),
             Self::DuplicateAuthorization => {
-                bad_request("The request has more than one Authorization header line.")
+                bad_request("The request has more than one Authorization header line: send one.")
             }
             Self::DuplicateCredential => bad_request(
                 "The request has more than one credential: send one Authorization header line or one API key header line, not both.",
             ),
-            Self::HopByHopAuthorization => {
-                bad_request("The request lists Authorization in its Connection header.")
-            }
+            Self::HopByHopAuthorization => bad_request(
+                "The request lists Authorization in its Connection header: take it out of there.",
+            ),
             Self::CredentialTooLarge => Answer {
                 status: StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
                 error: "credential_too_large",
                 challenge: ChallengeKind::None,
                 grpc: GrpcCode::ResourceExhausted,
-                message: "The credential is longer than this server accepts.",
+                message: "The credential is longer than this server accepts. Get one with fewer claims, or ask whoever runs this server for a higher limit.",
             },
             Self::InsufficientScope => Answer {
                 status: StatusCode::FORBIDDEN,
@@ -85,7 +84,7 @@ impl Reason {
         match self {
             Self::UnknownOrganization => forbidden(
                 "organization_unknown",
-                "The access token names no organization known to this server.",
+                "The access token names no organization known to this server. Log in with an account of an organization, or tell whoever runs this server.",
             ),
             Self::OriginNotAllowed => forbidden(
                 "origin_not_allowed",
@@ -144,11 +143,11 @@ impl Reason {
         match self {
             Self::OperationNotAllowed => forbidden(
                 "operation_not_allowed",
-                "This server has no rule that allows this operation.",
+                "This server has no rule that allows this operation. Check its name, or ask whoever runs this server for one.",
             ),
             Self::AuthMethodNotAllowed => forbidden(
                 "auth_method_not_allowed",
-                "This operation is not available to this kind of credential.",
+                "This operation is not available to this kind of credential. Use one of another kind.",
             ),
             Self::PermissionGroupDisabled => forbidden(
                 "permission_group_disabled",
@@ -156,7 +155,7 @@ impl Reason {
             ),
             Self::TenantMismatch => forbidden(
                 "tenant_mismatch",
-                "The credential is for another site than the one asked for.",
+                "The credential is for another site than the one asked for. Use one for that site.",
             ),
             Self::TenantRequired => forbidden("tenant_required", "Name the site to act on."),
             Self::UserNotPermitted => forbidden(
@@ -165,7 +164,7 @@ impl Reason {
             ),
             Self::ClaimNotMet => forbidden(
                 "claim_not_met",
-                "The credential does not meet a condition of this operation.",
+                "The credential does not meet a condition of this operation. Ask whoever runs this server.",
             ),
             Self::LoginImpossible => forbidden(
                 "user_login_required",
@@ -222,7 +221,7 @@ impl Reason {
                 error: "server_error",
                 challenge: ChallengeKind::None,
                 grpc: GrpcCode::Internal,
-                message: "The server failed while checking the credential.",
+                message: "The server failed while checking the credential. Tell whoever runs it the request id.",
             },
             Self::MissingDpopProof => bad_proof(
                 "invalid_dpop_proof",
@@ -246,27 +245,43 @@ impl Reason {
     /// What a client is told about a bad token: the class, never the detail (JWT-19).
     const fn token_class(self) -> &'static str {
         match self {
-            Self::MalformedCredential => "The Bearer credential is malformed",
-            Self::UnrecognizedCredential => "The credential is not an access token of this server",
-            Self::EncryptedToken => "Encrypted access tokens are not accepted",
-            Self::WrongTokenType => "The token is not an access token",
+            Self::MalformedCredential => {
+                "The Bearer credential is malformed; send one access token, without quotes"
+            }
+            Self::UnrecognizedCredential => {
+                "The credential is not an access token of this server; log in for one"
+            }
+            Self::EncryptedToken => {
+                "Encrypted access tokens are not accepted; have the issuer sign them only"
+            }
+            Self::WrongTokenType => {
+                "The token is not an access token; of those that a login brings, send access_token"
+            }
             Self::AlgorithmNotAllowed => {
-                "The signature algorithm of the access token is not accepted"
+                "The signature algorithm of the access token is not accepted; tell whoever runs this server"
             }
             Self::UnknownIssuer => {
-                "The access token comes from an issuer this server does not trust"
+                "The access token comes from an issuer this server does not trust; log in at one that its metadata names"
             }
-            Self::WrongAudience => "The access token is for another resource",
-            Self::Expired => "The access token expired",
-            Self::Revoked => "The access token was revoked",
-            Self::InactiveToken => "The access token is expired, revoked or unknown to its issuer",
-            Self::NotYetValid | Self::IssuedInFuture => "The access token is not valid yet",
+            Self::WrongAudience => {
+                "The access token is for another resource; ask its issuer for one with this server as the resource"
+            }
+            Self::Expired => "The access token expired; refresh it or log in again",
+            Self::Revoked => "The access token was revoked; log in again",
+            Self::InactiveToken => {
+                "The access token is expired, revoked or unknown to its issuer; log in again"
+            }
+            Self::NotYetValid | Self::IssuedInFuture => {
+                "The access token is not valid yet; try again later"
+            }
             Self::LifetimeTooLong => {
-                "The access token is valid for longer than this server accepts"
+                "The access token is valid for longer than this server accepts; have the issuer shorten it"
             }
-            Self::MissingClaim => "The access token lacks a required claim",
+            Self::MissingClaim => {
+                "The access token lacks a required claim; tell whoever runs this server"
+            }
             Self::UnknownKey | Self::AmbiguousKey | Self::BadSignature => {
-                "The signature of the access token could not be verified"
+                "The signature of the access token could not be verified; log in again"
             }
             Self::SenderConstrained => {
                 "The access token is bound to a key and cannot be used as a plain Bearer token"
@@ -279,7 +294,7 @@ impl Reason {
             Self::ClientCertificateMismatch => {
                 "The access token is bound to another client certificate"
             }
-            _ => "The access token is malformed",
+            _ => "The access token is malformed; send it as its issuer gave it, or log in again",
         }
     }
 }
@@ -323,6 +338,14 @@ mod tests {
             Reason::IssuerUnavailable.status(),
             StatusCode::SERVICE_UNAVAILABLE
         );
+    }
+
+    #[test]
+    fn auth_08_another_scheme_is_not_answered_as_if_nothing_had_come() {
+        let [nothing, other] = [Reason::MissingCredential, Reason::UnsupportedScheme]
+            .map(|reason| reason.answer().message);
+        assert_ne!(nothing, other);
+        assert!(other.contains("Write Bearer"), "{other}");
     }
 
     #[test]

@@ -84,10 +84,13 @@ async fn auth_01_an_expired_token_is_e2() {
     assert_eq!(
         answer.challenge(),
         format!(
-            "Bearer error=\"invalid_token\", error_description=\"The access token expired\", resource_metadata=\"{P}\""
+            "Bearer error=\"invalid_token\", error_description=\"The access token expired; refresh it or log in again\", resource_metadata=\"{P}\""
         )
     );
-    assert_eq!(answer.json()["message"], "The access token expired");
+    assert_eq!(
+        answer.json()["message"],
+        "The access token expired; refresh it or log in again"
+    );
 }
 
 #[tokio::test]

@@ -246,6 +246,9 @@ fn the_life_of_a_token() {
             .out
             .contains("revoked")
     );
+    let nobody = place.done(&["token", "list", "--org", "acme", "--owner", "nobody"]);
+    let told = "There is no token of nobody in the organization acme.";
+    assert!(nobody.err.contains(told), "{}", nobody.err);
     assert_eq!(
         place.run(&["token", "revoke", "AAAAAAAAAAAAAAAA"], "").code,
         3

@@ -254,8 +254,15 @@ fn mistakes_in_issuer() -> Vec<Case> {
 }
 
 fn mistakes_elsewhere() -> Vec<Case> {
+    const DOCUMENT: &str = "https://auth.example.com/t1/.well-known/openid-configuration";
     let auth = || Authenticator::builder(good());
     vec![
+        (
+            trusting(Issuer::new(DOCUMENT)),
+            "issuer[0]",
+            "openid-configuration",
+            "as `issuer` in this document says it",
+        ),
         (
             auth().basic_challenge("Example"),
             "basic_challenge",

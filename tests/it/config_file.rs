@@ -79,6 +79,66 @@ fn assert_told(error: &ConfigError, expected: &[(&str, &str, &str)]) {
     assert_eq!(told.len(), expected.len(), "{error}");
 }
 
+#[test]
+fn t38_a_remedy_names_everything_that_could_stand_there() {
+    let both = "e.g. [\"one\", \"two\"]";
+    for (text, path, value, remedies) in [
+        // Whoever forgot the brackets is not led to switch a rule off.
+        (
+            "[tools.tools]\nread = 'read:issues'",
+            "tools.tools.read",
+            "read:issues",
+            ["`always_on`; or a list of texts", both],
+        ),
+        (
+            "[throttle]\nper_address = 'on'",
+            "throttle.per_address",
+            "on",
+            ["`off`", "; or a table"],
+        ),
+        (
+            "[scopes]\nbaseline = 'read:issues'",
+            "scopes.baseline",
+            "(text)",
+            ["a list of texts", both],
+        ),
+    ] {
+        let error = error(&format!("{SMALL}{text}"));
+        for remedy in remedies {
+            assert_told(&error, &[(path, value, remedy)]);
+        }
+    }
+    let one = SMALL.replace("[[issuers]]", "[issuers]");
+    assert_told(&error(&one), &[("issuers", "(a table)", "[[…]]")]);
+    let algorithm = format!("{SMALL}algorithms = ['HS256']");
+    let all = "did you mean `RS256`? There are `RS256`, `RS384`";
+    assert_told(
+        &error(&algorithm),
+        &[("issuers[0].algorithms[0]", "HS256", all)],
+    );
+    let file = format!("{SMALL}[api_tokens]\npeppers = {{ file = './none' }}");
+    let error = error(&file).to_string();
+    assert!(error.contains("relative name"), "{error}");
+}
+
+#[test]
+fn t38_broken_toml_is_told_by_its_place_and_in_the_words_of_its_reader() {
+    let error = Config::from_toml("[resource\nx = 'hunter2canary'\n").unwrap_err();
+    let shown = error.to_string();
+    assert!(
+        shown.starts_with("invalid configuration: line 1, column "),
+        "{shown}"
+    );
+    assert!(
+        shown.contains(": this is no TOML: unclosed table"),
+        "{shown}"
+    );
+    assert!(
+        !shown.contains(CANARY) && !shown.contains("= \"\""),
+        "{shown}"
+    );
+}
+
 const TEN: &str = r#"
 insecure_forward_credentials = true
 supported_clients = ["https://*.com/**"]

@@ -545,7 +545,7 @@ async fn jwt_13_expiry_is_required_and_leeway_is_small() {
     assert!(
         expired
             .challenge()
-            .contains("error_description=\"The access token expired\""),
+            .contains("error_description=\"The access token expired; refresh it or log in again\""),
         "{}",
         expired.challenge()
     );

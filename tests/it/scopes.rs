@@ -262,7 +262,7 @@ async fn scp_07_scp_08_an_api_token_hears_the_scopes_in_the_body_alone() {
                 assert_eq!(answer.header("www-authenticate"), None, "SCP-8");
                 assert_eq!(answer.code(), "api_token_lacks_scope");
                 let text = format!(
-                    "This request needs read:issues write:issues; the {kind} lacks write:issues"
+                    "This request needs read:issues write:issues; the {kind} lacks write:issues; make a new one that has it"
                 );
                 assert_eq!(body["message"], text);
             }

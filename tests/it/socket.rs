@@ -150,8 +150,14 @@ async fn jwt_19_prm_18_expired_and_foreign_tokens_on_the_wire() {
     let foreign = server.issuer.token("https://other.example/mcp").sign();
     let expired = server.token().expires_in(-61).sign();
     for (token, description) in [
-        (expired, "The access token expired"),
-        (foreign, "The access token is for another resource"),
+        (
+            expired,
+            "The access token expired; refresh it or log in again",
+        ),
+        (
+            foreign,
+            "The access token is for another resource; ask its issuer for one with this server as the resource",
+        ),
     ] {
         let reply = server
             .send(&[&format!("Authorization: Bearer {token}")])

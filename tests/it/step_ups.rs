@@ -13,6 +13,7 @@ use tower_mcp_auth::{AuthContext, AuthenticateLayer, AuthorizeToolLayer, StepUp}
 
 use crate::operations_support::{Ops, calls, message, rules, send, whole};
 use crate::orgs_support::{ON, Orgs};
+use crate::redaction::Log;
 use crate::support::{Answer, P};
 
 /// How a handler asks for more.
@@ -103,6 +104,27 @@ async fn step_01_a_handler_asks_for_more_and_its_own_answer_is_gone() {
             );
         }
     }
+}
+
+#[tokio::test]
+async fn step_01_who_asks_after_the_response_has_begun_is_told_so() {
+    let world = Ops::cold(rules());
+    let (log, _logging) = Log::start();
+    let (keep, kept) = std::sync::mpsc::channel();
+    let server = tower::service_fn(move |request: Request<_>| {
+        let auth = request.extensions().get::<AuthContext>().cloned();
+        keep.send(auth.unwrap()).unwrap();
+        std::future::ready(Ok::<_, Infallible>(Response::new(Full::<Bytes>::from(
+            "begun",
+        ))))
+    });
+    let request = message().header("authorization", world.reader());
+    let answer = send(&world.auth, server, request, whole(calls("getIssue"))).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    let told = "asked for a step-up after its response had begun";
+    assert!(!log.text().contains(told), "{}", log.text());
+    kept.recv().unwrap().step_up(StepUp::scopes(["pay:large"]));
+    assert!(log.text().contains(told), "{}", log.text());
 }
 
 #[tokio::test]

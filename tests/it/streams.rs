@@ -57,7 +57,7 @@ async fn mcp_20_a_stream_ends_at_exp_plus_leeway() {
     world.clock.advance(Duration::from_secs(1));
     let said = open.ended().await;
     let expected = serde_json::json!({
-        "error": "invalid_token", "reason": "expired", "message": "The access token expired",
+        "error": "invalid_token", "reason": "expired", "message": "The access token expired; refresh it or log in again",
     });
     assert_eq!(said, expected);
 }
@@ -381,7 +381,7 @@ async fn mcp_20_a_change_reads_each_store_once_for_all_streams() {
 
 #[tokio::test(start_paused = true)]
 async fn mcp_20_the_last_event_stands_by_itself() {
-    const LAST: &str = "event: authorization_ended\ndata: {\"error\":\"invalid_token\",\"reason\":\"revoked\",\"message\":\"The access token was revoked\"}\n\n";
+    const LAST: &str = "event: authorization_ended\ndata: {\"error\":\"invalid_token\",\"reason\":\"revoked\",\"message\":\"The access token was revoked; log in again\"}\n\n";
     for (sent, separator) in [
         ("data: 1\n\n", ""),
         ("data: {\"cut", "\n\n"),
@@ -416,7 +416,10 @@ async fn mcp_20_grpc_ends_with_a_status() {
     world.clock.advance(Duration::from_secs(330));
     let status = expiring.status().await;
     assert_eq!(status["grpc-status"], "16");
-    assert_eq!(status["grpc-message"], "The access token expired");
+    assert_eq!(
+        status["grpc-message"],
+        "The access token expired; refresh it or log in again"
+    );
     put(&world, acme().api_tokens(true).network("203.0.113.0/24")).await;
     let status = adas.status().await;
     assert_eq!(status["grpc-status"], "7");

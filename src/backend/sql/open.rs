@@ -153,8 +153,8 @@ async fn file(url: &str, create: bool) -> Result<(), BackendError> {
         }
         if !create {
             return Err(BackendError::new(format!(
-                "there is no database at {}: run `mcp-auth migrate`, or open it with \
-                 SqlStoreBuilder::create(true) and migrate(true)",
+                "there is no database at {}: run `mcp-auth migrate`, or have the server make it: \
+                 `create = true` and `migrate = true` under [database], or the same of SqlStoreBuilder",
                 path.display()
             )));
         }

@@ -108,12 +108,22 @@ pub(crate) async fn list(global: &Global, wanted: List, out: Out) -> Result<Exit
     if more {
         out.note("There are more; raise --limit.");
     }
+    if shown.is_empty() && left_out == 0 {
+        out.note(&format!("There is no token of {}.", whose(&wanted)));
+    }
     if left_out > 0 {
         out.note(&format!(
             "{left_out} expired or revoked ones are left out; --all shows them."
         ));
     }
     Ok(Exit::Done)
+}
+
+/// Organizations have no list of their own: a name that is misspelt has no tokens either.
+fn whose(wanted: &List) -> String {
+    let owner = wanted.owner.as_deref();
+    let owner = owner.map_or_else(String::new, |owner| format!("{owner} in "));
+    format!("{owner}the organization {}", wanted.org)
 }
 
 /// What of an organization's tokens is shown.

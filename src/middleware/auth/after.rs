@@ -112,7 +112,11 @@ impl After {
         let (auth, context) = (&self.visit.auth, self.context.as_ref());
         let asked = asked
             .as_ref()
-            .or_else(|| context.and_then(AuthContext::asked_step_up))?;
+            .or_else(|| context.and_then(AuthContext::asked_step_up));
+        let Some(asked) = asked else {
+            context.inspect(|context| context.answered());
+            return None;
+        };
         let rejection = match context {
             Some(context) => auth.judge_step_up(context, asked),
             None => auth.ask_for_credential(),

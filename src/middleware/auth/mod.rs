@@ -70,7 +70,7 @@
 //!
 //! ```text
 //! event: authorization_ended
-//! data: {"error":"invalid_token","reason":"expired","message":"The access token expired"}
+//! data: {"error":"invalid_token","reason":"expired","message":"The access token expired; refresh it or log in again"}
 //! ```
 //!
 //! after a blank line should an event have been under way; in a content coding such as gzip it just ends.

@@ -81,12 +81,12 @@ fn prm_18_bad_token_is_e2() {
     assert_eq!(
         response.headers()[WWW_AUTHENTICATE],
         format!(
-            "Bearer error=\"invalid_token\", error_description=\"The access token expired\", resource_metadata=\"{P}\""
+            "Bearer error=\"invalid_token\", error_description=\"The access token expired; refresh it or log in again\", resource_metadata=\"{P}\""
         )
     );
     assert_eq!(
         body(&response),
-        json!({"error": "invalid_token", "message": "The access token expired", "request_id": "r1"})
+        json!({"error": "invalid_token", "message": "The access token expired; refresh it or log in again", "request_id": "r1"})
     );
 }
 

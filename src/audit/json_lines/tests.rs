@@ -413,11 +413,13 @@ fn lines_are_events_of_ocsf_if_wanted() {
     assert_eq!(lines[0]["metadata"]["sequence"], 7);
 }
 
+type Late = Mutex<Option<(Sender<Message>, AuditRecord)>>;
+
 /// Sends what it holds while it is flushed, as a thread does that was interrupted after its record had
 /// got its place.
 struct Interrupted {
     paper: Paper,
-    late: Arc<Mutex<Option<(Sender<Message>, AuditRecord)>>>,
+    late: Arc<Late>,
 }
 
 impl Write for Interrupted {

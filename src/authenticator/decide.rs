@@ -5,12 +5,12 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName};
 
 use super::binding::{Admission, KeptHead};
+use super::carried::StillGood;
 use super::limits::check_networks;
 use super::need::{Asked, Need};
 use super::remembered::{Fact, Remembered};
 use super::tokens::{Tokens, UsedToken};
 use super::{Head, Inner};
-use crate::clock::UnixTime;
 use crate::context::{Admitted, AuthContext};
 use crate::enrich::Enrichment;
 use crate::ident::{ClientId, OrganizationId};
@@ -236,31 +236,32 @@ impl Inner {
     }
 
     /// Whether a party that was let in still would be, as far as `causes` may have changed that; of
-    /// an API token that was looked at, also until when. Scopes stay with their credential.
+    /// an API token that was looked at, also until when. Scopes stay with their credential, unless it is
+    /// an opaque token: its party becomes what its issuer says now.
     pub(super) fn readmit(
         &self,
-        (context, opaque): (&AuthContext, Option<&SecretText>),
+        (mut party, opaque): (Proven, Option<&SecretText>),
         causes: Causes,
         asked: Asked<'_>,
-    ) -> Result<Option<UnixTime>, Need> {
-        let proven = Proven::of(context);
-        self.ground.revocations.check(&proven, asked)?;
-        let until = match (&proven.token, self.tokens(), opaque) {
+    ) -> Result<StillGood, Need> {
+        self.ground.revocations.check(&party, asked)?;
+        let until = match (&party.token, self.tokens(), opaque) {
             _ if !causes.contains(Causes::TOKEN) => None,
             (Some(used), Some(tokens), _) => tokens.still_serves(used, asked)?,
-            (_, _, Some(text)) => Some(self.still_active(text, &proven.principal, asked)?),
+            (_, _, Some(text)) => Some(self.still_active(text, &mut party, asked)?),
             _ => None,
         };
         let permitted = if causes.contains(Causes::POLICY) {
-            self.permit(&proven, asked)?
+            self.permit(&party, asked)?
         } else {
             None
         };
-        check_networks(&proven, asked.sender, permitted.as_ref())?;
+        check_networks(&party, asked.sender, permitted.as_ref())?;
         if causes.contains(Causes::ALL) {
-            self.ground.rules.enrichment(&proven, asked)?;
+            self.ground.rules.enrichment(&party, asked)?;
         }
-        Ok(until)
+        let principal = party.principal;
+        Ok(StillGood { until, principal })
     }
 
     fn permit(&self, proven: &Proven, asked: Asked<'_>) -> Result<Option<Permitted>, Need> {

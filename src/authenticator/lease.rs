@@ -18,6 +18,8 @@ use pin_project_lite::pin_project;
 use tokio::runtime::Handle;
 use tokio::time::Sleep;
 
+use super::carried::StillGood;
+use super::decide::Proven;
 use super::need::{Need, Waited, settle};
 use super::sender::{Arrival, Sender};
 use super::slot::Slot;
@@ -25,6 +27,7 @@ use super::{Authenticator, Current};
 use crate::clock::UnixTime;
 use crate::context::AuthContext;
 use crate::jose::compact::is_token_shaped;
+use crate::principal::Principal;
 use crate::rejection::{Reason, Rejection};
 use crate::secret::SecretText;
 use crate::signal::{Causes, Watch};
@@ -45,6 +48,8 @@ pub(crate) struct Opening {
     /// Where newer settings will be: a reload makes none for a mount without an owner.
     _slot: Option<Arc<Slot>>,
     context: AuthContext,
+    /// Whose response it is, as the newest settings, or the last answer about an opaque token, have it.
+    principal: Principal,
     /// The token, if its issuer has to be asked about it again.
     opaque: Option<Arc<SecretText>>,
     sender: Sender,
@@ -112,6 +117,7 @@ impl Current {
             current: self.clone(),
             _slot: self.0.slot.upgrade(),
             context: context.clone(),
+            principal: context.principal().clone(),
             opaque: opaque.map(|text| Arc::new(SecretText::new(text))),
             sender,
             seen,
@@ -121,11 +127,10 @@ impl Current {
 
 impl Opening {
     fn ends_at(&self) -> UnixTime {
-        let principal = self.context.principal();
         if let Some(token) = self.context.token() {
             return token.ends_at();
         }
-        self.current.0.ends_at(principal)
+        self.current.0.ends_at(&self.principal)
     }
 
     /// Takes the newest settings, and judges by them what earlier ones let in. If there are any, says
@@ -134,20 +139,26 @@ impl Opening {
         let Some(newer) = self.current.newer() else {
             return Ok(None);
         };
-        newer.0.accept(&self.context, self.opaque.is_some(), now)?;
+        let mut party = Proven::of(&self.context, &self.principal);
+        let accepted = newer.0.accept(&mut party, self.opaque.is_some(), now);
+        accepted.map_err(|rejection| self.context.refused(rejection))?;
+        self.principal = party.principal;
+        let before = &self.current.0.shared.senders;
+        self.sender = newer.0.shared.senders.again(self.sender, before);
         self.current = newer;
         Ok(Some(self.ends_at()))
     }
 
     /// Judged again, or what is needed for it.
-    fn judge(&self, causes: Causes, waited: Waited) -> Result<Option<UnixTime>, Need> {
+    fn judge(&self, causes: Causes, waited: Waited) -> Result<StillGood, Need> {
         let asked = self.current.0.asked(&self.sender, waited);
-        let party = (&self.context, self.opaque.as_deref());
-        self.current.0.readmit(party, causes, asked)
+        let party = Proven::of(&self.context, &self.principal);
+        let opaque = self.opaque.as_deref();
+        self.current.0.readmit((party, opaque), causes, asked)
     }
 }
 
-type Judged = Result<Option<UnixTime>, Rejection>;
+type Judged = Result<StillGood, Rejection>;
 
 /// Judging again, while something is read for it.
 struct Judging {
@@ -265,7 +276,7 @@ impl Lease {
                 holds |= judging.holds;
             }
             match begin(this.opening, causes, holds)? {
-                Begun::Judged(until) => self.as_mut().renew(until)?,
+                Begun::Judged(good) => self.as_mut().renew(good)?,
                 Begun::Judging(judging) => *this.judging = Some(judging),
             }
         }
@@ -291,9 +302,10 @@ impl Lease {
     }
 
     /// Goes on, perhaps not as long as before.
-    fn renew(self: Pin<&mut Self>, until: Option<UnixTime>) -> Result<(), Rejection> {
+    fn renew(self: Pin<&mut Self>, good: StillGood) -> Result<(), Rejection> {
         let mut this = self.project();
-        if let Some(until) = until.filter(|until| until != this.ends_at) {
+        this.opening.principal = good.principal;
+        if let Some(until) = good.until.filter(|until| until != this.ends_at) {
             *this.ends_at = until;
             this.sleep.set(None);
         }
@@ -327,14 +339,14 @@ fn check_expiry(opening: &Opening, ends_at: UnixTime, now: UnixTime) -> Result<(
 }
 
 enum Begun {
-    Judged(Option<UnixTime>),
+    Judged(StillGood),
     Judging(Judging),
 }
 
 fn begin(opening: &Opening, causes: Causes, holds: bool) -> Result<Begun, Rejection> {
     let mut waited = Waited::default();
     let need = match opening.judge(causes, waited) {
-        Ok(until) => return Ok(Begun::Judged(until)),
+        Ok(good) => return Ok(Begun::Judged(good)),
         Err(need) => need,
     };
     let wait = need.wait(&mut waited)?;

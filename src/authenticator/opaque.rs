@@ -75,20 +75,18 @@ impl Inner {
         Ok((opaque.proven(), Some(Fact::Opaque(opaque))))
     }
 
-    /// Until when a token serves that a response goes on with: the same party's, and still active.
+    /// Until when a token serves that a response goes on with: the same party's, and still active. Its
+    /// principal is then as its issuer describes it now.
     pub(super) fn still_active(
         &self,
         text: &SecretText,
-        before: &Principal,
+        party: &mut Proven,
         asked: Asked<'_>,
     ) -> Result<UnixTime, Need> {
         let opaque = self.introspected(text.expose(), asked)?;
-        if opaque.principal.key() != before.key() {
-            return Err(Rejection::new(Reason::InactiveToken)
-                .with_note("another party's by now")
-                .into());
-        }
-        Ok(self.ends_at(&opaque.principal))
+        self.adopt(party, (opaque.principal, opaque.organization))?;
+        self.ground.revocations.check(party, asked)?;
+        Ok(self.ends_at(&party.principal))
     }
 
     /// When a response ends that goes on with an access token.

@@ -53,8 +53,11 @@ impl Authenticator {
     /// - Every request that comes now is judged by the new settings, whatever was remembered of its
     ///   credential.
     /// - [Open streams](crate::middleware::auth#open-streams) are judged by them before anything more
-    ///   is sent: one whose issuer was taken out, or whose token lacks a scope that is now needed,
-    ///   ends. Only the signature of its token is not looked at again.
+    ///   is sent: one whose issuer was taken out, or whose token lacks a scope that every request now
+    ///   needs, or is another organization's by them, ends. Policies judge the party that they see. Not
+    ///   looked at again are header and signature of its token, and the operation that it answers. Who
+    ///   stands behind a proxy cannot be told again: if the trusted proxies are others than before,
+    ///   streams behind one have no known address, and rules about networks end them.
     /// - Kept are revocations, sessions, used DPoP proofs, cached records, policies and user facts; the
     ///   keys of issuers that are still listed with the same `jwks_uri` and algorithms; and counted
     ///   failures, if the [throttle](AuthenticatorBuilder::throttle) is the same. Introspection answers

@@ -64,4 +64,16 @@ impl Senders {
                 == Some(ForwardedProto::Http),
         }
     }
+
+    /// A sender once the head of its request is gone: where proxies are others than `before`, nobody can
+    /// say who stands behind one.
+    pub(super) fn again(&self, sender: Sender, before: &Self) -> Sender {
+        if self.proxies == before.proxies {
+            return sender;
+        }
+        Sender {
+            address: client_address(sender.peer, &HeaderMap::new(), &self.proxies),
+            ..sender
+        }
+    }
 }

@@ -1,36 +1,31 @@
 //! Where an issuer's keys are: authorization server metadata (RFC 8414, OpenID Connect Discovery).
 
+mod search;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use serde::Deserialize;
 use url::Url;
 
-use crate::address::{check_url, is_loopback_host};
 use crate::error::BackendError;
-use crate::fetch::{DynFetch, FetchFailure, Limits, get};
+use crate::fetch::{DynFetch, FetchFailure};
 use crate::issuer::Issuer;
-use crate::jose::read;
 use crate::scope::ScopeSet;
 use crate::telemetry::{FetchKind, Fetches, Meter};
+use search::{Read, no_keys, usable_url, wrong};
 
 /// How long an answer is used without asking again.
 const FRESH: Duration = Duration::from_secs(3600);
 /// How long it is used while the issuer does not give a better one.
 const STALE: Duration = Duration::from_secs(24 * 3600);
 
-/// The members we read. Everything else an issuer announces narrows nothing we enforce ourselves.
-#[derive(Deserialize)]
-struct Metadata {
-    issuer: String,
-    jwks_uri: Option<String>,
-    #[serde(default)]
-    introspection_endpoint: serde_json::Value,
-    /// Read as anything, because a fault in it must not cost us the keys.
-    #[serde(default)]
-    scopes_supported: serde_json::Value,
-}
+/// How long a search for keys may take; whoever waits for it has a shorter deadline.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a question about a token waits for one while a place to ask at is known: half its time.
+const SHORT_PATIENCE: Duration = Duration::from_secs(1);
+/// How long it then asks at that place without a search.
+const SPARED: Duration = Duration::from_secs(10);
 
 #[derive(Clone, Debug)]
 struct Located {
@@ -42,11 +37,10 @@ struct Located {
     at: Duration,
 }
 
-/// What one metadata document says.
-struct Read {
-    jwks_uri: Option<Url>,
-    introspection: Option<Url>,
-    listed: Option<Arc<[Box<str>]>>,
+impl Located {
+    fn age(&self, now: Duration) -> Duration {
+        now.saturating_sub(self.at)
+    }
 }
 
 /// Finds and remembers one issuer's `jwks_uri`, and where it is asked about tokens.
@@ -61,6 +55,8 @@ pub(super) struct Discovery {
     located: Mutex<Option<Located>>,
     /// Held by the one of all who ask about tokens that searches.
     searching: tokio::sync::Mutex<()>,
+    /// When one of those began a search that has found nothing.
+    searched_at: Mutex<Option<Duration>>,
     /// The keys could not be had from there, so the next search asks again.
     suspect: AtomicBool,
     fetches: Fetches,
@@ -75,6 +71,7 @@ impl Discovery {
             wanted: Mutex::new(wanted),
             located: Mutex::new(None),
             searching: tokio::sync::Mutex::default(),
+            searched_at: Mutex::default(),
             suspect: false.into(),
             fetches: Fetches::default(),
         }
@@ -97,7 +94,7 @@ impl Discovery {
         if let Some(configured) = &self.configured {
             return usable_url(configured).map_err(wrong);
         }
-        let located = self.locate(fetch, now).await?;
+        let located = self.locate(fetch, now, PATIENCE).await?;
         located.jwks_uri.ok_or_else(|| wrong(no_keys()))
     }
 
@@ -112,7 +109,15 @@ impl Discovery {
         now: Duration,
     ) -> Result<Url, FetchFailure> {
         let turn = self.searching.lock().await;
-        let located = self.locate(fetch, now).await?;
+        let known = self.known().filter(|known| known.age(now) < STALE);
+        let located = match known {
+            Some(known) if self.serves(&known, now) => known,
+            known => {
+                *self.searched_at() = Some(now);
+                let patience = known.map_or(PATIENCE, |_| SHORT_PATIENCE);
+                self.locate(fetch, now, patience).await?
+            }
+        };
         drop(turn);
         located.introspection.ok_or_else(|| {
             wrong(BackendError::new(
@@ -121,17 +126,28 @@ impl Discovery {
         })
     }
 
-    async fn locate(&self, fetch: &DynFetch, now: Duration) -> Result<Located, FetchFailure> {
+    /// Whether the place to ask at is taken for known: nothing says that it is wrong, and it was found
+    /// lately, or could not be found again a moment ago.
+    fn serves(&self, known: &Located, now: Duration) -> bool {
+        let searched_at = *self.searched_at();
+        let spared = searched_at.is_some_and(|at| now.saturating_sub(at) < SPARED);
+        (known.age(now) < FRESH || spared) && !self.suspect.load(Ordering::Relaxed)
+    }
+
+    async fn locate(
+        &self,
+        fetch: &DynFetch,
+        now: Duration,
+        patience: Duration,
+    ) -> Result<Located, FetchFailure> {
         let known = self.known();
-        let age = known
-            .as_ref()
-            .map_or(Duration::MAX, |known| now.saturating_sub(known.at));
+        let age = known.as_ref().map_or(Duration::MAX, |known| known.age(now));
         let suspect = self.suspect.load(Ordering::Relaxed);
         match known {
             Some(known) if age < FRESH && !suspect => Ok(known),
             known => match self
                 .fetches
-                .timed(FetchKind::Metadata, self.search(fetch))
+                .timed(FetchKind::Metadata, self.search_for(patience, fetch))
                 .await
             {
                 Ok(read) => Ok(self.remember(read, known.as_ref(), now)),
@@ -171,6 +187,12 @@ impl Discovery {
         self.tell_unlisted(Some(&before), &self.unlisted_scopes());
     }
 
+    fn searched_at(&self) -> MutexGuard<'_, Option<Duration>> {
+        self.searched_at
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn wanted(&self) -> MutexGuard<'_, ScopeSet> {
         self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -208,6 +230,7 @@ impl Discovery {
         };
         *self.located.lock().unwrap_or_else(PoisonError::into_inner) = Some(located.clone());
         self.suspect.store(false, Ordering::Relaxed);
+        *self.searched_at() = None;
         located
     }
 
@@ -219,76 +242,6 @@ impl Discovery {
             "the issuer's metadata cannot be read; its last known key location is used"
         );
         known
-    }
-
-    /// Asks the standard places in order (KEY-1). A place that does not have the document, or has
-    /// another one, is passed over; an issuer that does not answer is not asked again elsewhere.
-    async fn search(&self, fetch: &DynFetch) -> Result<Read, FetchFailure> {
-        let issuer = usable_url(&self.identifier).map_err(wrong)?;
-        let mut first_problem = None;
-        for place in places(&issuer) {
-            let problem = match get(fetch, &place, Limits::default()).await {
-                Ok(document) => match self.read(&document.body) {
-                    Ok(read) => return Ok(read),
-                    Err(problem) => wrong(BackendError::with_source(
-                        format!("the metadata at {place} cannot be used"),
-                        problem,
-                    )),
-                },
-                Err(failure) if !is_elsewhere(&failure) => return Err(failure),
-                Err(failure) => failure,
-            };
-            // A document that is there but wrong tells more than one that is not there.
-            match &first_problem {
-                Some(FetchFailure { status: None, .. }) => {}
-                Some(_) if problem.status.is_some() => {}
-                _ => first_problem = Some(problem),
-            }
-        }
-        Err(first_problem.unwrap_or_else(|| wrong(BackendError::new("no place to ask"))))
-    }
-
-    fn read(&self, body: &[u8]) -> Result<Read, BackendError> {
-        let metadata: Metadata = read(body)?;
-        if metadata.issuer != self.identifier {
-            let named: String = metadata.issuer.chars().take(200).collect();
-            return Err(BackendError::new(format!(
-                "it is for the issuer {named:?}, but {:?} is configured; they must be identical (RFC 8414 §3.3)",
-                self.identifier
-            )));
-        }
-        let word = |scope: &serde_json::Value| scope.as_str().map(Box::from);
-        let all = metadata.scopes_supported.as_array();
-        // Of more nothing is said: a document must not take much more room than its text, nor every look
-        // at its issuer time.
-        let few = all.filter(|all| all.len() <= 1000);
-        let listed = few.map(|few| few.iter().filter_map(word).collect());
-        // Keys found elsewhere, and tokens that need none, do without.
-        let needs_keys = self.configured.is_none() && !self.introspects;
-        let jwks_uri = match metadata.jwks_uri {
-            Some(uri) => Some(usable_url(&uri)?),
-            None if needs_keys => return Err(no_keys()),
-            None => None,
-        };
-        if jwks_uri.as_ref().is_some_and(|uri| self.leads_home(uri)) {
-            return Err(BackendError::new(
-                "its jwks_uri is on loopback, but the issuer is not; configure it with Issuer::jwks_uri if that is meant",
-            ));
-        }
-        // A fault in it must not cost us the keys.
-        let endpoint = metadata.introspection_endpoint.as_str();
-        let endpoint = endpoint.and_then(|text| usable_url(text).ok());
-        Ok(Read {
-            jwks_uri,
-            introspection: endpoint.filter(|url| !self.leads_home(url)),
-            listed,
-        })
-    }
-
-    /// A fetch to this machine is for an issuer on this machine: the metadata of another one would
-    /// choose what we ask of services that listen here only (T43).
-    fn leads_home(&self, url: &Url) -> bool {
-        is_on_loopback(url) && !Url::parse(&self.identifier).is_ok_and(|url| is_on_loopback(&url))
     }
 
     /// An issuer need not list its scopes (RFC 8414 §2). If it does, what is not listed is worth a
@@ -324,54 +277,4 @@ pub(crate) fn read_metadata(
     let read = Discovery::new(issuer, ScopeSet::empty()).read(body)?;
     let text = |url: Option<Url>| url.map(String::from);
     Ok((text(read.jwks_uri), text(read.introspection)))
-}
-
-fn is_on_loopback(url: &Url) -> bool {
-    url.host_str().is_some_and(is_loopback_host)
-}
-
-fn no_keys() -> BackendError {
-    BackendError::new("it has no jwks_uri; configure one with Issuer::jwks_uri")
-}
-
-fn wrong(error: BackendError) -> FetchFailure {
-    FetchFailure {
-        error,
-        status: None,
-        retry_after: None,
-    }
-}
-
-/// Whether the answer says that the document is not at this place. "Too busy" does not.
-fn is_elsewhere(failure: &FetchFailure) -> bool {
-    failure.status.is_some_and(|status| {
-        status.is_client_error() && !matches!(status.as_u16(), 408 | 425 | 429)
-    })
-}
-
-fn usable_url(text: &str) -> Result<Url, BackendError> {
-    let url = Url::parse(text)
-        .map_err(|error| BackendError::with_source(format!("{text:?} is not a URL"), error))?;
-    check_url(&url).map_err(|problem| BackendError::new(format!("{text:?}: {problem}")))?;
-    Ok(url)
-}
-
-/// The well-known places for an issuer, in the order MCP prescribes.
-fn places(issuer: &Url) -> Vec<Url> {
-    // RFC 8414 §3.1: a terminating slash is removed before anything is inserted or appended.
-    let path = issuer.path().trim_end_matches('/').to_owned();
-    let at = |path: String| {
-        let mut url = issuer.clone();
-        url.set_path(&path);
-        url.set_query(None);
-        url
-    };
-    let mut places = vec![
-        at(format!("/.well-known/oauth-authorization-server{path}")),
-        at(format!("/.well-known/openid-configuration{path}")),
-    ];
-    if !path.is_empty() {
-        places.push(at(format!("{path}/.well-known/openid-configuration")));
-    }
-    places
 }

@@ -173,7 +173,8 @@ pub(crate) fn accept(
 ) -> Result<(Principal, OrganizationId), Rejection> {
     let claimed = payload_object(verified.payload())?;
     let judged = claims::judge(&claimed, &issuer.config, resource, now, None)?;
-    judged.verified(&issuer.config, issuer.name.clone(), None, Vec::new())
+    let (name, key_id) = (issuer.name.clone(), verified.key_id().map(Arc::from));
+    judged.verified(&issuer.config, name, key_id, verified.payload().to_vec())
 }
 
 fn examine(

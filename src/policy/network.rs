@@ -145,7 +145,7 @@ impl<'de> Deserialize<'de> for Network {
 ///
 /// List the proxies, not the network they stand in: an address on this list is never taken for a
 /// client's. Cloning shares the list.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrustedProxies(Arc<[IpNet]>);
 
 impl TrustedProxies {

@@ -231,6 +231,36 @@ async fn opq_01_an_endpoint_that_moved_is_looked_for_again() {
     world.bearer(&world.token().opaque()).await.assert_let_in();
 }
 
+/// The endpoint is known, and works: that nobody says any more where it is costs no answer.
+#[tokio::test(start_paused = true)]
+async fn opq_06_metadata_that_cannot_be_had_again_costs_no_answer() {
+    for fault in [Fault::Hang, Fault::Refuse, Fault::Status(500)] {
+        let world = world(asking());
+        world.bearer(&world.token().opaque()).await.assert_let_in();
+        world.issuer.fail(Endpoint::Metadata, fault);
+        world.clock.advance(Duration::from_secs(3601));
+        let before = world.issuer.hits().metadata;
+        let tokens: Vec<String> = (0..20).map(|_| world.token().opaque()).collect();
+        let asked = tokens.iter().map(|token| world.bearer(token));
+        for answer in join_all(asked).await {
+            answer.assert_let_in();
+        }
+        for _ in 0..20 {
+            world.clock.advance(Duration::from_millis(400));
+            world.bearer(&world.token().opaque()).await.assert_let_in();
+        }
+        assert_eq!(
+            world.issuer.hits().metadata,
+            before + 1,
+            "asked again at once"
+        );
+        world.issuer.heal();
+        world.clock.advance(Duration::from_secs(10));
+        world.bearer(&world.token().opaque()).await.assert_let_in();
+        assert!(world.issuer.hits().metadata > before + 1, "asked no more");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn t43_metadata_of_an_issuer_elsewhere_cannot_name_this_machine() {
     let world = world(asking());

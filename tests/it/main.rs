@@ -90,6 +90,7 @@ mod prm;
 mod profiles;
 mod redaction;
 mod reload;
+mod reload_parties;
 mod reload_streams;
 mod remembered_tokens;
 mod revocation_log;

@@ -19,4 +19,5 @@ mod program;
 mod redis;
 mod redis_tls;
 mod servers;
+mod silent;
 mod support;

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
 use super::gate::Gate;
-use super::{Closing, Message, TARGET};
+use super::{CLOSE, Closing, Message, TARGET};
 use crate::audit::{AuditEvent, AuditFormat, AuditRecord};
 use crate::clock::{Clock, SystemClock};
 
@@ -82,7 +82,14 @@ impl<W: Write> Lines<W> {
         if self.gate.lost.load(Ordering::Acquire) > 0 {
             lost = self.write(dropped());
         }
-        let flushed = self.flush();
+        let mut flushed = self.flush();
+        // A thread that was interrupted has its record's place in the queue, and is about to send it.
+        while self.gate.waiting.load(Ordering::Acquire) > 0
+            && let Ok(Message::Record(record)) = inbox.recv_timeout(CLOSE)
+        {
+            self.take(*record);
+            flushed = self.flush();
+        }
         drop(self.writer);
         let _ = answer.send(Closing { lost, flushed });
     }

@@ -412,3 +412,45 @@ fn lines_are_events_of_ocsf_if_wanted() {
     assert_eq!(lines[0], record(AuditEvent::AuthFail, 7).to_ocsf());
     assert_eq!(lines[0]["metadata"]["sequence"], 7);
 }
+
+type Late = Mutex<Option<(Sender<Message>, AuditRecord)>>;
+
+/// Sends what it holds while it is flushed, as a thread does that was interrupted after its record had
+/// got its place.
+struct Interrupted {
+    paper: Paper,
+    late: Arc<Late>,
+}
+
+impl Write for Interrupted {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.paper.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if let Some((sender, record)) = self.late.lock().unwrap().take() {
+            sender.send(Message::Record(Box::new(record))).unwrap();
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn edge_08_a_record_that_got_its_place_is_written_before_the_end() {
+    let (paper, late) = (Paper::default(), Arc::default());
+    let writer = Interrupted {
+        paper: paper.clone(),
+        late: Arc::clone(&late),
+    };
+    let audit = JsonLinesAudit::new(writer).unwrap();
+    let record = record(AuditEvent::AuthOk, 1);
+    assert!(audit.0.gate.enter(&record));
+    *late.lock().unwrap() = Some((audit.0.sender.clone(), record));
+    audit.close().unwrap();
+    let written: Vec<_> = paper
+        .lines()
+        .iter()
+        .map(|line| line["seq"].clone())
+        .collect();
+    assert_eq!((written, audit.waiting()), (vec![1.into()], 0));
+}

@@ -16,6 +16,9 @@ use crate::error::{BackendError, ConfigError};
 /// noeviction`): an evicted proof can be used again until it is too old, and so can what a Redis has forgotten that
 /// starts empty, or a replica that takes over has not heard of.
 ///
+/// Proofs go by the clock of Redis. One that is more than a minute ahead of the processes forgets proofs that
+/// could come again: keep both by NTP.
+///
 /// A call takes at most 250 ms. While Redis is away, or does not say, requests with a proof are answered
 /// with 503, never let in; it recovers by itself, within about a second.
 ///

@@ -1,15 +1,16 @@
 //! Which database, its connections, and how long a call may take.
 
 use std::future::Future;
+use std::iter;
 use std::mem;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use sqlx::Any;
+use futures_util::future::join_all;
 use sqlx::pool::PoolConnection;
-use sqlx::{AnyConnection, AnyPool};
+use sqlx::{Any, AnyConnection, AnyPool, Connection};
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::timeout;
 
@@ -185,8 +186,9 @@ impl Drop for Lent {
     }
 }
 
-/// Dropped when a call ends before its connection was open: goes on opening one, for later calls. A
-/// server that takes longer than a call may take would else never be reached.
+/// Dropped when a call ends before it had a connection: goes on opening one, for later calls. A server
+/// that takes longer than a call may take would else never be reached. And where one idle connection has
+/// turned out to be dead, the others are asked too, or each would cost a call its time.
 struct Opener<'e> {
     engine: &'e Engine,
 }
@@ -199,9 +201,17 @@ impl Drop for Opener<'_> {
         };
         if self.engine.kind == SqlEngine::Postgres && !opening.swap(true, Ordering::AcqRel) {
             runtime.spawn(async move {
+                let idle: Vec<_> = iter::from_fn(|| pool.try_acquire()).collect();
+                join_all(idle.into_iter().map(close_if_dead)).await;
                 let _ = timeout(CONNECT, pool.acquire()).await;
                 opening.store(false, Ordering::Release);
             });
         }
+    }
+}
+
+async fn close_if_dead(mut connection: PoolConnection<Any>) {
+    if !matches!(timeout(DEADLINE, connection.ping()).await, Ok(Ok(()))) {
+        connection.close_on_drop();
     }
 }

@@ -86,7 +86,8 @@ tokens.revoke(issued.record.id()).await?; // the other processes know within two
 /// | hints sent | 10 a second | fixed |
 /// | the log, replaced policies; tokens, after they expired | 367 days, by [`prune`](SqlStore::prune) | fixed |
 ///
-/// A connection that takes longer than a call may is opened behind its back, for the calls after it.
+/// A connection that takes longer than a call may is opened behind its back, for the calls after it; and
+/// where a call found an idle one dead, all idle ones are asked, and those that do not answer closed.
 /// Where the database does not answer, a call is a [`BackendError`](crate::BackendError) that says what
 /// was asked and never an address or a password; clients get 503.
 ///

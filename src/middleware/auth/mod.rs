@@ -55,6 +55,8 @@
 //! - on a revocation that covers it, through [`AuthHandle`](crate::authenticator::AuthHandle), the log of
 //!   [other processes](crate::revocation) or [`ApiTokens`](crate::api_token::ApiTokens);
 //! - on a policy that no longer lets its holder in. A change that leaves them in is not noticed;
+//! - when the issuer of an opaque token says that it is not active any more, is another party's or
+//!   organization's, or lacks a scope that every request needs;
 //! - on a [reload](crate::Authenticator::reload) whose settings would not let its token in.
 //!
 //! Changes made through this process end it at once, and those of other processes as soon as they are

@@ -17,7 +17,7 @@ use crate::ident::OrganizationId;
 use crate::keyed_hash::KeyedHash;
 use crate::principal::Principal;
 
-pub(crate) const MCP_SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
+pub(crate) static MCP_SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 
 /// Bytes of a seal: 128 bits, which nobody guesses.
 const SEAL: usize = 16;
@@ -26,7 +26,7 @@ const SEAL: usize = 16;
 const SEAL_TEXT: usize = 22;
 
 /// Where a client goes on in a stream (HTML, "Server-sent events").
-const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+static LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// What binds sessions, and what is read in them.
 #[derive(Clone, Debug)]
@@ -60,8 +60,8 @@ impl Sessions {
     }
 
     /// The headers in which requests bring sealed ids.
-    pub(crate) fn lines(&self) -> [(HeaderName, &Seals); 2] {
-        [(MCP_SESSION_ID, &self.ids), (LAST_EVENT_ID, &self.events)]
+    pub(crate) fn lines(&self) -> [(&'static HeaderName, &Seals); 2] {
+        [(&MCP_SESSION_ID, &self.ids), (&LAST_EVENT_ID, &self.events)]
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) fn of(inner: &Inner, headers: &HeaderMap) -> Vec<SecretText> {
     for line in key.iter().flat_map(|name| headers.get_all(name)) {
         all.push(secret(inner, text(line).trim()));
     }
-    for name in [DPOP, MCP_SESSION_ID, COOKIE, PROXY_AUTHORIZATION] {
+    for name in [DPOP, MCP_SESSION_ID.clone(), COOKIE, PROXY_AUTHORIZATION] {
         let lines = headers.get_all(name);
         all.extend(lines.iter().map(|line| SecretText::of(text(line))));
     }

@@ -50,11 +50,24 @@ impl After {
         self.seal_session(&mut response);
         self.renew_nonce(&mut response);
         self.keep_private(&mut response);
-        let ids = self.event_ids(&mut response);
-        let response = match self.lease(&response) {
-            Some((framing, opening)) => {
-                response.map(|body| ResponseBody::leased(body, framing, opening))
-            }
+        match Framing::of(response.headers()) {
+            Some(framing) => self.finish_stream(response, framing),
+            None => response.map(ResponseBody::inner),
+        }
+    }
+
+    /// A response that may go on for long.
+    fn finish_stream<B: Body<Data = Bytes>>(
+        &self,
+        mut response: Response<B>,
+        framing: Framing,
+    ) -> Response<ResponseBody<B>> {
+        let ids = match framing {
+            Framing::Events(_) => self.event_ids(&mut response),
+            Framing::Coded | Framing::Grpc(_) => None,
+        };
+        let response = match self.lease() {
+            Some(opening) => response.map(|body| ResponseBody::leased(body, framing, opening)),
             None => response.map(ResponseBody::inner),
         };
         response.map(|body| body.with_ids(ids))
@@ -64,9 +77,6 @@ impl After {
     /// is longer than its service said.
     fn event_ids<B>(&self, response: &mut Response<B>) -> Option<Box<EventIds>> {
         let sessions = self.visit.sessions()?;
-        let Some(Framing::Events(_)) = Framing::of(response.headers()) else {
-            return None;
-        };
         response.headers_mut().remove(header::CONTENT_LENGTH);
         let ids = EventIds::new(sessions.events.clone(), self.context.clone());
         Some(Box::new(ids))
@@ -95,11 +105,10 @@ impl After {
         }
     }
 
-    /// What ends the response with the credential, if it is one that may go on for long (MCP-20).
-    fn lease<B>(&self, response: &Response<B>) -> Option<(Framing, Opening)> {
-        let framing = Framing::of(response.headers())?;
+    /// What ends the response with the credential (MCP-20).
+    fn lease(&self) -> Option<Opening> {
         let context = self.context.as_ref()?;
-        Some((framing, self.visit.opening(context, self.kept.as_ref())?))
+        self.visit.opening(context, self.kept.as_ref())
     }
 
     /// The challenge, if the handler asked the client to come back with more. Answered, and put on
@@ -130,11 +139,11 @@ impl After {
             return;
         };
         // Asked first, because an entry makes room for itself.
-        if !response.headers().contains_key(MCP_SESSION_ID) {
+        if !response.headers().contains_key(&MCP_SESSION_ID) {
             return;
         }
         let owner = self.context.as_ref().map(AuthContext::owner);
-        if let header::Entry::Occupied(mut line) = response.headers_mut().entry(MCP_SESSION_ID) {
+        if let header::Entry::Occupied(mut line) = response.headers_mut().entry(&MCP_SESSION_ID) {
             match sessions.ids.seal(line.get(), owner) {
                 Some(sealed) => drop(line.insert(sealed)),
                 None => drop(line.remove()),

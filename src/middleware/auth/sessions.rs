@@ -29,7 +29,7 @@ impl Visit {
             Caller::Party(context) => Some(context.owner()),
             Caller::Nobody(_) => None,
         };
-        let is_theirs = |(name, seals): (HeaderName, &Seals)| match only_line(headers, &name) {
+        let is_theirs = |(name, seals): (&HeaderName, &Seals)| match only_line(headers, name) {
             Ok(id) => id.is_none_or(|id| seals.open(id, owner).is_some()),
             Err(_) => false,
         };
@@ -49,7 +49,7 @@ impl Visit {
         };
         for (name, seals) in sessions.lines() {
             // Asked first, because an entry makes room for itself.
-            if !headers.contains_key(&name) {
+            if !headers.contains_key(name) {
                 continue;
             }
             if let header::Entry::Occupied(mut line) = headers.entry(name) {

@@ -100,6 +100,8 @@ fn own_scheme_host(host: &str, rest: &str) -> Result<Host, &'static str> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     match host {
         "" if rest.is_empty() => Ok(Host::Any),
+        // A port of nothing.
+        "" if rest.starts_with(':') => Err(OWN_SCHEME_HOST),
         host if host.bytes().all(plain) => Ok(Host::Exact(host.into())),
         _ => Err(OWN_SCHEME_HOST),
     }

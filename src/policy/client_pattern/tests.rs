@@ -318,6 +318,7 @@ fn pol_11_bad_patterns_are_refused_with_a_remedy_and_match_nothing() {
         ("FILE:///etc", "cursor://"),
         ("cursor://*", "exactly"),
         ("cursor://{a,b}", "exactly"),
+        ("cursor://:80", "exactly"),
     ] {
         let pattern = ClientPattern::new(text);
         let problem = pattern

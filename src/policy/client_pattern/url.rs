@@ -34,6 +34,7 @@ impl<'a> ClientUrl<'a> {
             None => ("", before_query),
         };
         let (host, port) = match authority.split_once(':') {
+            Some(("", _)) => return None,
             Some((host, port)) => (host, Some(port_number(port)?)),
             None => (authority, None),
         };

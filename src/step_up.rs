@@ -17,7 +17,7 @@ use crate::tool::{Subject, ToolRule, ToolRules};
 ///
 /// It has to come before the response begins. An event stream begins at once: rmcp answers so while it
 /// keeps sessions (its default), before it runs the tool, and the client then gets what the tool says. Put
-/// what can be known beforehand into [`ToolRules`](crate::ToolRules), or have rmcp answer with plain JSON:
+/// what can be known beforehand into [`ToolRules`], or have rmcp answer with plain JSON:
 /// `with_legacy_session_mode(false).with_json_response(true)`.
 ///
 /// Ask only for what is lacking: a step-up to what the credential has already, or to a word that

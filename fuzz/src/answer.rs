@@ -1,12 +1,21 @@
 //! What an issuer's answer about an opaque token is worth, on a plain `Value`.
 
 use serde_json::{Map, Value};
+use tower_mcp_auth::AuthContext;
 
 use crate::world::{ISSUERS, NOW, RESOURCE};
 
 /// The plainest answer that lets its subject in.
 pub const PLAIN: &str =
     r#"{"active":true,"sub":"a","client_id":"c","org_id":"acme","aud":"https://mcp.example.com/mcp","scope":"read"}"#;
+
+/// That a party is the one that an answer may let in.
+pub fn is_let_in(party: &AuthContext, (subject, scopes): (String, Vec<String>)) {
+    let principal = party.principal();
+    assert_eq!(principal.subject().as_str(), subject);
+    assert_eq!(principal.scopes().iter().collect::<Vec<_>>(), scopes);
+    assert_eq!(principal.issuer(), ISSUERS[0]);
+}
 
 /// Whom an answer may let in, if anybody: the subject and the scopes.
 #[must_use]

@@ -152,6 +152,19 @@ const ANSWER_VALUES: &[&str] = &[
     "{\"active\":true,\"active\":true}",
 ];
 
+/// A text of three parts, as the first byte says: any text, any header and payload signed, or changes to a good one.
+#[must_use]
+pub fn compact(input: &mut Input<'_>, changed: fn(&mut Input<'_>) -> String) -> String {
+    match input.byte() % 4 {
+        0 => String::from_utf8_lossy(input.0).into_owned(),
+        1 => {
+            let (header, payload) = (input.chunk(), input.0);
+            KEYS.sign(header, payload, header.windows(5).any(|part| part == b"ES256"))
+        }
+        _ => changed(input),
+    }
+}
+
 /// A good token of one of the issuers with a few members set, repeated or left out.
 #[must_use]
 pub fn changed(input: &mut Input<'_>) -> String {

@@ -1,5 +1,6 @@
 //! An authenticator whose issuers, keys and clock are in this process.
 
+use std::cell::Cell;
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use http_body_util::Full;
 use tower_mcp_auth::authenticator::Authenticator;
 use tower_mcp_auth::clock::{Clock, UnixTime};
 use tower_mcp_auth::fuzzing::Tokens;
-use tower_mcp_auth::{Introspection, Issuer, Profile, ProtectedResource};
+use tower_mcp_auth::{AuthContext, Introspection, Issuer, Profile, ProtectedResource, Rejection};
 
 pub const NOW: i64 = 1_700_000_000;
 pub const RESOURCE: &str = "https://mcp.example.com/mcp";
@@ -111,7 +112,7 @@ impl Keys {
 }
 
 /// What the introspection endpoint answers next.
-pub static ANSWER: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+static ANSWER: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 
 async fn answer(request: Request<Full<Bytes>>) -> Result<Response<Full<Bytes>>, std::io::Error> {
     let host = request.uri().host().unwrap_or_default();
@@ -163,6 +164,21 @@ pub fn authenticator(answers: Answers) -> Authenticator {
         });
     }
     Authenticator::builder(resource).fetch(tower::service_fn(answer)).clock(Stopped).build().unwrap()
+}
+
+thread_local! {
+    static RUNTIME: tokio::runtime::Runtime = runtime();
+    static TOKENS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// What becomes of an opaque token about which its issuer answers this.
+pub fn ask_about_one(auth: &Authenticator, answer: Vec<u8>) -> Result<AuthContext, Rejection> {
+    // A token that nothing is known about yet; the tables that remember tokens are bounded.
+    let number = TOKENS.with(|tokens| tokens.replace(tokens.get() + 1));
+    *ANSWER.lock().unwrap_or_else(PoisonError::into_inner) = answer;
+    let request = Request::builder().header("authorization", format!("Bearer opaque-{number}"));
+    let (parts, ()) = request.body(()).expect("a request").into_parts();
+    RUNTIME.with(|runtime| runtime.block_on(auth.authenticate(&parts)))
 }
 
 /// Access and event tokens of the issuers, with keys at hand.
